@@ -1,0 +1,314 @@
+//! Identities that cross layers: a call, its channel, a telephone number, a secret, what a person said.
+//!
+//! Each type is checked once, where it enters, and masks itself in logs where it is personal.
+
+use std::fmt;
+
+/// 1C's own id of a call (or ours, where 1C gave none): the `id` of HTTP, `call_id` of scripts.
+///
+/// 1 to 100 letters, digits and `-_.:` — so that it stands in a path, a file name and a header as it is.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(String);
+
+impl CallId {
+    /// Longest accepted id, characters.
+    pub const MAX_CHARS: usize = 100;
+
+    /// Checks `text`; the error says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, IdentError> {
+        let chars = text.chars().count();
+        if chars == 0 || chars > Self::MAX_CHARS {
+            return Err(IdentError::CallIdLength { chars });
+        }
+        match text
+            .chars()
+            .find(|c| !(c.is_alphanumeric() || "-_.:".contains(*c)))
+        {
+            Some(found) => Err(IdentError::CallIdChar { found }),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// A new id for a call that came without one: `prefix` and 64 random bits.
+    pub fn fresh(prefix: &str) -> Self {
+        Self(format!("{prefix}-{}", &Token::fresh().as_str()[..16]))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Asterisk's Uniqueid of one attempt's channel. Ours to choose for outgoing calls (`ChannelId` of Originate),
+/// Asterisk's own for incoming ones.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChannelId(String);
+
+impl ChannelId {
+    /// The id that we give to Asterisk for a new outgoing channel: `govorun-` and 64 random bits.
+    pub fn fresh() -> Self {
+        Self(format!("govorun-{}", &Token::fresh().as_str()[..16]))
+    }
+
+    /// An id that Asterisk told us.
+    pub fn from_asterisk(unique_id: &str) -> Self {
+        Self(unique_id.to_owned())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A telephone number: 2 to 20 digits with an optional leading plus. Shows only its ends in logs.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Phone(String);
+
+impl Phone {
+    /// Fewest and most digits.
+    pub const DIGITS: std::ops::RangeInclusive<usize> = 2..=20;
+
+    /// Checks `text`. Nothing is repaired: spaces, brackets and dashes are refused, so that what 1C sent is what is dialed.
+    pub fn parse(text: &str) -> Result<Self, IdentError> {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        if let Some(found) = digits.chars().find(|c| !c.is_ascii_digit()) {
+            return Err(IdentError::PhoneChar { found });
+        }
+        if !Self::DIGITS.contains(&digits.len()) {
+            return Err(IdentError::PhoneLength {
+                digits: digits.len(),
+            });
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The whole number, to be dialed or stored; never to be logged.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // All ASCII, so slicing by bytes is safe.
+        let n = self.0.len();
+        if n < 8 {
+            return write!(f, "…{}", &self.0[n.saturating_sub(2)..]);
+        }
+        write!(f, "{}…{}", &self.0[..n - 7], &self.0[n - 2..])
+    }
+}
+
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A password or key; prints as `***`.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself, for the wire only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// What a person said, or keyed. Prints only its length; `as_str` is for the dialog, the store and 1C.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Spoken(String);
+
+impl Spoken {
+    /// Wraps what was said.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The words.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// No words at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.trim().is_empty()
+    }
+}
+
+impl fmt::Debug for Spoken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "‹{} characters›", self.0.chars().count())
+    }
+}
+
+/// 128 random bits as 32 lower-case hexadecimal digits: pairs a stream or an AGI connection with its call.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Token(String);
+
+impl Token {
+    /// A token from the system's random source.
+    pub fn fresh() -> Self {
+        let mut bytes = [0u8; 16];
+        // The system's source fails only where the kernel has none; a token that could be guessed must not exist.
+        #[allow(clippy::expect_used)]
+        getrandom::fill(&mut bytes).expect("the system's random source answers");
+        Self(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    }
+
+    /// A token that a peer presented: 32 hexadecimal digits, dashes of a UUID allowed.
+    pub fn parse(text: &str) -> Result<Self, IdentError> {
+        let hex: String = text.chars().filter(|c| *c != '-').collect();
+        if hex.len() == 32 && hex.chars().all(|c| c.is_ascii_hexdigit()) {
+            Ok(Self(hex.to_ascii_lowercase()))
+        } else {
+            Err(IdentError::Token)
+        }
+    }
+
+    /// From the 16 bytes of AudioSocket's UUID message.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    }
+
+    /// 32 hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same in a UUID's form, 8-4-4-4-12, as AudioSocket wants it.
+    pub fn as_uuid(&self) -> String {
+        let t = &self.0;
+        format!(
+            "{}-{}-{}-{}-{}",
+            &t[..8],
+            &t[8..12],
+            &t[12..16],
+            &t[16..20],
+            &t[20..]
+        )
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}…", &self.0[..4])
+    }
+}
+
+/// Why an identity was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdentError {
+    /// Too short or too long an id.
+    #[error("an id has 1 to {max} characters, this one has {chars}", max = CallId::MAX_CHARS)]
+    CallIdLength {
+        /// How many it had.
+        chars: usize,
+    },
+    /// A character that can't stand in an id.
+    #[error("an id holds letters, digits and - _ . : only, not {found:?}")]
+    CallIdChar {
+        /// The first wrong one.
+        found: char,
+    },
+    /// A character that can't stand in a telephone number.
+    #[error("a phone number is digits with an optional leading plus, not {found:?}")]
+    PhoneChar {
+        /// The first wrong one.
+        found: char,
+    },
+    /// Too short or too long a number.
+    #[error("a phone number has 2 to 20 digits, this one has {digits}")]
+    PhoneLength {
+        /// How many it had.
+        digits: usize,
+    },
+    /// Not a token.
+    #[error("a token is 32 hexadecimal digits")]
+    Token,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phones_are_digits_with_an_optional_plus() {
+        for good in ["+79121234567", "89121234567", "112", "01"] {
+            assert_eq!(Phone::parse(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "+",
+            "1",
+            "8912&SIP",
+            "8912,1",
+            "8 912",
+            "8912\r\nAction: x",
+            "8912@evil",
+            "8912/9",
+            "++7",
+            "٣٣٣",
+            "123456789012345678901",
+        ] {
+            assert!(Phone::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn personal_values_mask_themselves() {
+        let phone = Phone::parse("+79121234567").unwrap();
+        assert_eq!(format!("{phone} {phone:?}"), "+7912…67 +7912…67");
+        assert_eq!(format!("{:?}", Secret::new("key")), "***");
+        assert_eq!(format!("{:?}", Spoken::new("да")), "‹2 characters›");
+    }
+
+    #[test]
+    fn tokens_survive_the_form_of_a_uuid() {
+        let token = Token::fresh();
+        assert_eq!(Token::parse(&token.as_uuid()).unwrap(), token);
+        assert_ne!(token, Token::fresh());
+        assert!(Token::parse("zz").is_err());
+    }
+
+    #[test]
+    fn call_ids_stand_in_paths() {
+        assert!(CallId::parse("ЦБ-000123").is_ok());
+        for bad in ["", "a/b", "a b", "a\nb", "a?b"] {
+            assert!(CallId::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(CallId::parse(&CallId::fresh("in").to_string()).is_ok());
+    }
+}

@@ -1,0 +1,3 @@
+//! The `govorun` command.
+
+fn main() {}

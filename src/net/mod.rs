@@ -1,0 +1,3 @@
+//! Sockets towards Asterisk: the FastAGI server, the AMI client, the servers that hear (and speak to) a call.
+
+pub mod speaker;

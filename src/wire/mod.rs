@@ -1,0 +1,4 @@
+//! Bytes ↔ values of every protocol that we speak, decode and encode side by side. No I/O, no clock.
+//!
+//! Every decoder has three answers: `Ok(Some)`, `Ok(None)` = more bytes are needed (nothing is consumed), `Err` = a
+//! rule is broken. Every length has a cap beside its parser.
