@@ -1,1 +1,249 @@
-//! TO BE REPLACED
+//! Settings of the server, usable: checked, with every default filled in. Reading them is `config::read`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::ident::Secret;
+
+/// The language of errors and reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Language {
+    /// Russian.
+    #[default]
+    Ru,
+    /// English.
+    En,
+}
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Language of errors.
+    pub language: Language,
+    /// The folder of dialogs.
+    pub scripts: ScriptsConfig,
+    /// The SQLite file.
+    pub store: PathBuf,
+    /// HTTP for 1C.
+    pub http: HttpConfig,
+    /// The Asterisk.
+    pub asterisk: AsteriskConfig,
+    /// Where the caller's audio comes in.
+    pub media: MediaConfig,
+    /// Recognizers in order of preference; at least one.
+    pub recognizers: Vec<RecognizerConfig>,
+    /// Voices in order of preference; may be empty (prompt files only).
+    pub voices: Vec<VoiceConfig>,
+    /// How many calls, how fast.
+    pub calls: CallsConfig,
+}
+
+/// `scripts:`
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScriptsConfig {
+    /// The folder that is watched.
+    pub folder: PathBuf,
+    /// Looks for changes by reading the folder every so often instead of by the system's notices: for network folders. Milliseconds; 0 = notices.
+    pub poll_ms: u64,
+}
+
+/// `http:`
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpConfig {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Bearer tokens that are let in.
+    pub tokens: Vec<Secret>,
+    /// Users that are let in by Basic.
+    pub users: Vec<(String, Secret)>,
+}
+
+/// `asterisk:`
+#[derive(Clone, Debug, PartialEq)]
+pub struct AsteriskConfig {
+    /// AMI, `host:port`.
+    pub ami: String,
+    /// AMI user.
+    pub user: String,
+    /// AMI secret.
+    pub secret: Secret,
+    /// Where our FastAGI server listens.
+    pub agi_listen: SocketAddr,
+    /// The host by which Asterisk reaches us (AGI, AudioSocket, WebSocket, RTP).
+    pub our_host: String,
+    /// The channel to dial, with `{phone}` in it: `PJSIP/{phone}@trunk`.
+    pub channel: String,
+    /// Caller id shown to the person; empty: the trunk's own.
+    pub caller_id: String,
+    /// How long it may ring, milliseconds.
+    pub ring_timeout_ms: u64,
+    /// The channel to transfer to, with `{phone}` in it; empty: as `channel`.
+    pub transfer_channel: String,
+    /// Folder for prompts that Asterisk plays, as we see it.
+    pub sounds: PathBuf,
+    /// The same folder as Asterisk sees it.
+    pub sounds_in_asterisk: String,
+    /// Folder for recordings, as Asterisk sees it.
+    pub recordings_in_asterisk: String,
+    /// The same folder as we see it.
+    pub recordings: PathBuf,
+    /// `websocket_client.conf`'s name of the connection to us (chan_websocket).
+    pub websocket_client: String,
+}
+
+/// How the caller is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum MediaKind {
+    /// By the Asterisk's version and modules.
+    #[default]
+    Auto,
+    /// The third-party module app_audiofork.
+    Audiofork,
+    /// ChanSpy into an AudioSocket channel.
+    AudiosocketTap,
+    /// ChanSpy into an RTP channel.
+    Rtp,
+    /// The dialplan application AudioSocket: both ways.
+    Audiosocket,
+    /// chan_websocket: both ways.
+    ChanWebsocket,
+}
+
+impl MediaKind {
+    /// All, with the words of the config.
+    pub const WORDS: [(&'static str, Self); 6] = [
+        ("auto", Self::Auto),
+        ("audiofork", Self::Audiofork),
+        ("audiosocket_tap", Self::AudiosocketTap),
+        ("rtp", Self::Rtp),
+        ("audiosocket", Self::Audiosocket),
+        ("chan_websocket", Self::ChanWebsocket),
+    ];
+
+    /// The word of the config and of history.
+    pub fn as_str(self) -> &'static str {
+        Self::WORDS
+            .iter()
+            .find(|(_, kind)| *kind == self)
+            .map_or("auto", |(word, _)| word)
+    }
+}
+
+/// `media:`
+#[derive(Clone, Debug, PartialEq)]
+pub struct MediaConfig {
+    /// Which way.
+    pub kind: MediaKind,
+    /// Where our AudioSocket server listens.
+    pub audiosocket_listen: SocketAddr,
+    /// Where our WebSocket server listens (audiofork, chan_websocket).
+    pub websocket_listen: SocketAddr,
+    /// The address that RTP sockets bind to; their ports come from the range.
+    pub rtp_listen: std::net::IpAddr,
+    /// First and last RTP port; 0 to 0: any.
+    pub rtp_ports: (u16, u16),
+}
+
+/// One of `recognizers:`
+#[derive(Clone, Debug, PartialEq)]
+pub enum RecognizerConfig {
+    /// A vosk-server.
+    Vosk {
+        /// Its name in history.
+        name: String,
+        /// `ws://host:port`.
+        url: String,
+        /// Send `{"reset" : 1}` when our own voice activity hears the utterance end.
+        reset_on_end: bool,
+    },
+    /// The keyboard.
+    Typed,
+}
+
+/// One of `voices:`
+#[derive(Clone, Debug, PartialEq)]
+pub enum VoiceConfig {
+    /// A program that writes WAV.
+    Command {
+        /// Its name in history and in the cache.
+        name: String,
+        /// Program and arguments; `{text}` and `{out}` are replaced. Without `{text}` the text goes to its standard input.
+        command: Vec<String>,
+        /// Longest run, milliseconds.
+        timeout_ms: u64,
+        /// Folder of the cache.
+        cache: PathBuf,
+        /// Bound of the cache, bytes.
+        cache_bytes: u64,
+    },
+}
+
+/// `calls:`
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallsConfig {
+    /// Calls at once, incoming ones included.
+    pub at_once: usize,
+    /// Outgoing starts a second.
+    pub starts_per_second: f64,
+    /// Wait before another attempt of an order, milliseconds.
+    pub retry_after_ms: u64,
+    /// Longest call, milliseconds.
+    pub longest_ms: u64,
+    /// Said when a dialog's fault ends its call.
+    pub fallback: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Self {
+            language: Language::Ru,
+            scripts: ScriptsConfig {
+                folder: PathBuf::from("scripts"),
+                poll_ms: 0,
+            },
+            store: PathBuf::from("govorun.sqlite"),
+            http: HttpConfig {
+                listen: local(8080),
+                tokens: Vec::new(),
+                users: Vec::new(),
+            },
+            asterisk: AsteriskConfig {
+                ami: "127.0.0.1:5038".to_owned(),
+                user: "govorun".to_owned(),
+                secret: Secret::default(),
+                agi_listen: local(4573),
+                our_host: "127.0.0.1".to_owned(),
+                channel: "PJSIP/{phone}@trunk".to_owned(),
+                caller_id: String::new(),
+                ring_timeout_ms: 45_000,
+                transfer_channel: String::new(),
+                sounds: PathBuf::from("/var/lib/asterisk/sounds/govorun"),
+                sounds_in_asterisk: "/var/lib/asterisk/sounds/govorun".to_owned(),
+                recordings: PathBuf::from("/var/spool/asterisk/monitor/govorun"),
+                recordings_in_asterisk: "/var/spool/asterisk/monitor/govorun".to_owned(),
+                websocket_client: "govorun".to_owned(),
+            },
+            media: MediaConfig {
+                kind: MediaKind::Auto,
+                audiosocket_listen: local(4574),
+                websocket_listen: local(4575),
+                rtp_listen: std::net::IpAddr::from([127, 0, 0, 1]),
+                rtp_ports: (0, 0),
+            },
+            recognizers: vec![RecognizerConfig::Vosk {
+                name: "vosk".to_owned(),
+                url: "ws://127.0.0.1:2700".to_owned(),
+                reset_on_end: true,
+            }],
+            voices: Vec::new(),
+            calls: CallsConfig {
+                at_once: 100,
+                starts_per_second: 5.0,
+                retry_after_ms: 600_000,
+                longest_ms: 900_000,
+                fallback: "Извините, произошла ошибка. Мы перезвоним вам позже.".to_owned(),
+            },
+        }
+    }
+}

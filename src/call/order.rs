@@ -1,0 +1,49 @@
+//! What 1C orders: one person to be called, by one dialog.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::ident::{CallId, Phone};
+
+/// An order, checked. Its id makes repeats harmless.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// 1C's own id, or ours where it gave none.
+    pub id: CallId,
+    /// Whom to call.
+    pub phone: Phone,
+    /// By which dialog (the file's name without ending).
+    pub dialog: String,
+    /// What the dialog is given: `param("name")` and `${name}`.
+    pub params: Map<String, Value>,
+    /// Prompt file (in `sounds/`) played first; the simple `GET /call` has it.
+    pub file: Option<String>,
+    /// Higher goes first; 0 by default, -100 to 100.
+    pub priority: i32,
+    /// Not to be called before.
+    pub not_before: Option<Timestamp>,
+    /// Not to be called after: the order becomes `expired`.
+    pub expires: Option<Timestamp>,
+    /// How often at most, 1 to 20.
+    pub attempts: u32,
+    /// Where the end is told, too (http or https URL).
+    pub callback: Option<String>,
+}
+
+impl Order {
+    /// An order with everything optional left at its default: tests, `demo` and `GET /call` start from it.
+    pub fn simple(id: CallId, phone: Phone, dialog: impl Into<String>) -> Self {
+        Self {
+            id,
+            phone,
+            dialog: dialog.into(),
+            params: Map::new(),
+            file: None,
+            priority: 0,
+            not_before: None,
+            expires: None,
+            attempts: 1,
+            callback: None,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What a dialog asks of its call. One at a time: the dialog waits for the answer.
+
+use std::sync::Arc;
+
+use crate::audio::Sound;
+use crate::ident::Phone;
+use crate::phrases::Answers;
+
+/// A request; each is answered exactly once, on hang-up too.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Speak, listen, or both.
+    Turn(Turn),
+    /// Wait so long; what is said meanwhile is kept.
+    Pause {
+        /// Milliseconds, at most [`MAX_PAUSE_MS`].
+        ms: u64,
+    },
+    /// Begin to record the call.
+    Record,
+    /// End the recording.
+    RecordStop,
+    /// Connect the person to another one.
+    Transfer {
+        /// Whom to.
+        number: Phone,
+        /// How long it may ring, milliseconds.
+        timeout_ms: u64,
+    },
+    /// Hang up.
+    HangUp,
+}
+
+/// Longest `pause`, milliseconds.
+pub const MAX_PAUSE_MS: u64 = 300_000;
+/// Most prompts in one turn.
+pub const MAX_PROMPTS: usize = 50;
+
+/// Something to be heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// A prompt file, loaded with the scripts.
+    Sound(Sound),
+    /// Text to be spoken; a prompt file whose text it is, else a voice.
+    Text(String),
+}
+
+/// Prompts, then (or meanwhile) a listening window.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// Played in order; may be empty.
+    pub prompts: Vec<Prompt>,
+    /// What cuts them.
+    pub barge_in: BargeIn,
+    /// The window; `None`: just speak.
+    pub window: Option<Window>,
+}
+
+/// What cuts a prompt (rule 6 of "Hearing").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BargeIn {
+    /// So much voice, but not in the prompt's first moments.
+    Speech {
+        /// Voice needed, milliseconds (500).
+        min_voice_ms: u64,
+        /// Deaf at the prompt's start, milliseconds (300).
+        guard_ms: u64,
+    },
+    /// So many words of a partial.
+    Words(u32),
+    /// Only an expected answer.
+    Intent,
+    /// Only a key.
+    Digits,
+    /// Nothing.
+    Off,
+}
+
+impl Default for BargeIn {
+    fn default() -> Self {
+        Self::Speech {
+            min_voice_ms: 500,
+            guard_ms: 300,
+        }
+    }
+}
+
+/// A listening window's settings; times in milliseconds, defaults as in "Hearing".
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// Names of the answers that are expected; empty: any text will do.
+    pub expect: Vec<String>,
+    /// The lists that those names stand for.
+    pub answers: Arc<Answers>,
+    /// Silence allowed, from the prompt's end (5000); stands still while the person speaks.
+    pub timeout_ms: u64,
+    /// Opens so long before the end of an uncuttable prompt (800).
+    pub early_ms: u64,
+    /// Takes an utterance whose onset lies so long before the opening (1500).
+    pub carry_ms: u64,
+    /// Silence that ends an utterance (700).
+    pub end_silence_ms: u64,
+    /// A final text is awaited so much longer (500).
+    pub settle_ms: u64,
+    /// Longest utterance (20000); past it the window closes with `too_long`.
+    pub max_speech_ms: u64,
+    /// Ends when a partial already is an expected answer and has stood for 300 ms.
+    pub early: bool,
+    /// Keys; `None`: keys are noted and ignored.
+    pub digits: Option<DigitRule>,
+}
+
+impl Window {
+    /// The defaults over these answer lists.
+    pub fn new(answers: Arc<Answers>) -> Self {
+        Self {
+            expect: Vec::new(),
+            answers,
+            timeout_ms: 5_000,
+            early_ms: 800,
+            carry_ms: 1_500,
+            end_silence_ms: 700,
+            settle_ms: 500,
+            max_speech_ms: 20_000,
+            early: false,
+            digits: Some(DigitRule::default()),
+        }
+    }
+}
+
+/// How keys are collected (rule 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DigitRule {
+    /// Ends the window at once (1).
+    pub max_digits: u32,
+    /// Ends it earlier, itself not counted.
+    pub terminator: Option<char>,
+    /// Longest wait between two keys, milliseconds (3000).
+    pub interdigit_ms: u64,
+}
+
+impl Default for DigitRule {
+    fn default() -> Self {
+        Self {
+            max_digits: 1,
+            terminator: Some('#'),
+            interdigit_ms: 3_000,
+        }
+    }
+}
+
+/// A question that is asked again: `ask` and `digits`.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The prompts by attempt; the last one serves all further ones ("rising prompts").
+    pub prompts: Vec<Vec<Prompt>>,
+    /// Said before the question when nothing was heard.
+    pub no_input: Vec<Prompt>,
+    /// Said before the question when nothing was understood.
+    pub no_match: Vec<Prompt>,
+    /// How often it is asked at most (1 to 10).
+    pub attempts: u32,
+    /// What cuts the prompts.
+    pub barge_in: BargeIn,
+    /// The window. Where `expect` is empty any text is an answer.
+    pub window: Window,
+    /// An answer needs exactly so many digits, keyed or spoken (`digits`).
+    pub digits: Option<std::ops::RangeInclusive<usize>>,
+}
