@@ -1,3 +1,4 @@
 //! Sockets towards Asterisk: the FastAGI server, the AMI client, the servers that hear (and speak to) a call.
 
+pub mod backoff;
 pub mod speaker;

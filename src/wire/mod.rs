@@ -2,3 +2,8 @@
 //!
 //! Every decoder has three answers: `Ok(Some)`, `Ok(None)` = more bytes are needed (nothing is consumed), `Err` = a
 //! rule is broken. Every length has a cap beside its parser.
+
+pub mod agi;
+pub mod app;
+pub mod dial;
+pub mod line;
