@@ -3,6 +3,8 @@
 //! A recognizer is one file that implements [`Recognizer`]. Reconnecting, renewing the vendor's session and sending
 //! audio again happen inside it; what it can't mend it tells with one [`AsrEvent::Failed`].
 
+pub mod typed;
+
 use tokio::sync::mpsc;
 
 use crate::audio::Frame;
@@ -14,6 +16,8 @@ pub const FEED_FRAMES: usize = 500;
 pub const EVENT_QUEUE: usize = 64;
 
 /// What goes to a recognizer.
+// Nearly all of them are frames, 50 a second a call: a box around each would cost more than the room.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum AsrInput {
     /// The next 20 ms, without gaps.

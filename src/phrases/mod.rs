@@ -1,5 +1,300 @@
-//! What an utterance means: named answers, digits. Pure: no I/O, no clock.
+//! What an utterance means: named answers ("yes", "later") and digits, found in Russian and English words.
+//!
+//! Rules: whole words and their forms, never substrings; the phrase with more words wins, of equally long ones the one
+//! whose words stand exactly; "не" before a phrase refuses it; fillers ("ну", "э", "вот") don't count; what two
+//! answers claim equally is no match. Pure: no I/O, no clock.
 
-/// Named answers.
-#[derive(Clone, Debug, Default)]
-pub struct Answers {}
+mod builtin;
+mod digits;
+mod matcher;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::ident::Spoken;
+use matcher::{Hit, Phrase, hits};
+use words::words;
+
+pub use builtin::BUILTIN;
+
+/// Answers that one set may hold.
+pub const MAX_ANSWERS: usize = 500;
+/// Phrases that one answer may hold.
+pub const MAX_PHRASES: usize = 2_000;
+/// Words that one phrase may hold.
+pub const MAX_PHRASE_WORDS: usize = 16;
+/// Characters of an answer's name.
+pub const MAX_NAME_CHARS: usize = 64;
+
+/// A set of named answers. Made once per library of scripts, shared by calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answers {
+    named: BTreeMap<String, Vec<Phrase>>,
+}
+
+/// What an utterance was found to mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Understanding {
+    /// The answer that it is; `None` where nothing fits or two answers fit equally.
+    pub intent: Option<String>,
+    /// Every answer that fits, best first, each with its best phrase. Two equal ones at the top are a tie.
+    pub candidates: Vec<Match>,
+    /// Digits that were said, in the order in which they were said.
+    pub digits: Option<Spoken>,
+}
+
+/// An answer found in an utterance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// The answer's name.
+    pub name: String,
+    /// Which of its phrases, as it was written.
+    pub phrase: String,
+    /// How many words the phrase has: its weight.
+    pub words: usize,
+    /// How many of them stood exactly, not in another form.
+    pub exact: usize,
+}
+
+impl Match {
+    fn weight(&self) -> (usize, usize) {
+        (self.words, self.exact)
+    }
+}
+
+/// What is wrong with a list of phrases.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PhraseFault {
+    /// A name that a script can't write.
+    #[error("answer {name:?}: a name is 1 to {MAX_NAME_CHARS} letters, digits and _")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A list without phrases.
+    #[error("answer {name:?} has no phrases: write at least one, or take the name out")]
+    Empty {
+        /// The answer.
+        name: String,
+    },
+    /// A phrase without a letter or digit.
+    #[error("answer {name:?}: phrase {phrase:?} has no words")]
+    NoWords {
+        /// The answer.
+        name: String,
+        /// The phrase.
+        phrase: String,
+    },
+    /// A phrase that is too long to be heard as one.
+    #[error(
+        "answer {name:?}: phrase {phrase:?} has {words} words, {MAX_PHRASE_WORDS} are the most"
+    )]
+    LongPhrase {
+        /// The answer.
+        name: String,
+        /// The phrase.
+        phrase: String,
+        /// How many words it has.
+        words: usize,
+    },
+    /// A list that is too long.
+    #[error("answer {name:?} has {phrases} phrases, {MAX_PHRASES} are the most")]
+    ManyPhrases {
+        /// The answer.
+        name: String,
+        /// How many it has.
+        phrases: usize,
+    },
+    /// Too many answers.
+    #[error("{answers} answers are named, {MAX_ANSWERS} are the most")]
+    ManyAnswers {
+        /// How many.
+        answers: usize,
+    },
+    /// Two answers of one file claim the same words, so that neither would ever be understood by them.
+    #[error("phrase {phrase:?} stands in {first:?} and in {second:?}: leave it in one of them")]
+    Twice {
+        /// The phrase.
+        phrase: String,
+        /// One answer.
+        first: String,
+        /// The other.
+        second: String,
+    },
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self::builtin()
+    }
+}
+
+impl Answers {
+    /// The answers that every dialog knows: yes, no, repeat, later, wrong_person, operator, stop_calling, who_is_it, voicemail.
+    pub fn builtin() -> Self {
+        let named = BUILTIN
+            .iter()
+            .map(|(name, phrases)| {
+                let phrases = phrases.iter().filter_map(|p| Phrase::new(p)).collect();
+                ((*name).to_owned(), phrases)
+            })
+            .collect();
+        Self { named }
+    }
+
+    /// This set with `lists` laid over it: a name that is there already gets the new phrases instead of the old ones, and
+    /// a phrase that is claimed anew is taken from the answer that had it. All faults are told at once.
+    pub fn overlaid(
+        &self,
+        lists: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Self, Vec<PhraseFault>> {
+        let mut faults = Vec::new();
+        let mut fresh: BTreeMap<String, Vec<Phrase>> = BTreeMap::new();
+        let mut owner: HashMap<Vec<String>, String> = HashMap::new();
+        for (name, list) in lists {
+            check_list(name, list, &mut faults);
+            let mut phrases = Vec::new();
+            for text in list.iter().take(MAX_PHRASES) {
+                let Some(phrase) = Phrase::new(text) else {
+                    faults.push(PhraseFault::NoWords {
+                        name: name.clone(),
+                        phrase: text.clone(),
+                    });
+                    continue;
+                };
+                if phrase.words.len() > MAX_PHRASE_WORDS {
+                    faults.push(PhraseFault::LongPhrase {
+                        name: name.clone(),
+                        phrase: text.clone(),
+                        words: phrase.words.len(),
+                    });
+                    continue;
+                }
+                let said = phrase.words.iter().map(|w| w.text.clone()).collect();
+                match owner.get(&said) {
+                    Some(first) if first == name => continue,
+                    Some(first) => faults.push(PhraseFault::Twice {
+                        phrase: text.clone(),
+                        first: first.clone(),
+                        second: name.clone(),
+                    }),
+                    None => {
+                        owner.insert(said, name.clone());
+                    }
+                }
+                phrases.push(phrase);
+            }
+            fresh.insert(name.clone(), phrases);
+        }
+        let mut named = self.named.clone();
+        for phrases in named.values_mut() {
+            phrases.retain(|old| !fresh.values().flatten().any(|new| new.same_as(old)));
+        }
+        named.extend(fresh);
+        if named.len() > MAX_ANSWERS {
+            faults.push(PhraseFault::ManyAnswers {
+                answers: named.len(),
+            });
+        }
+        if faults.is_empty() {
+            Ok(Self { named })
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// Whether an answer of this name is there.
+    pub fn knows(&self, name: &str) -> bool {
+        self.named.contains_key(name)
+    }
+
+    /// All names, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.named.keys().map(String::as_str)
+    }
+
+    /// An answer's phrases as they were written; none for an unknown name.
+    pub fn phrases(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.named
+            .get(name)
+            .into_iter()
+            .flatten()
+            .map(|p| p.text.as_str())
+    }
+
+    /// What `text` means. Only answers in `expected` count; if that is empty, all do.
+    pub fn understand(&self, text: &str, expected: &[impl AsRef<str>]) -> Understanding {
+        let said = words(text);
+        let mut found: Vec<(&str, &Phrase, Hit)> = Vec::new();
+        for (name, phrases) in &self.named {
+            if !expected.is_empty() && !expected.iter().any(|e| e.as_ref() == name) {
+                continue;
+            }
+            for phrase in phrases {
+                found.extend(hits(phrase, &said).map(|hit| (name.as_str(), phrase, hit)));
+            }
+        }
+        let mut best: BTreeMap<&str, Match> = BTreeMap::new();
+        for (name, phrase, hit) in &found {
+            // "конечно" inside "нет конечно" is no claim of its own.
+            if found.iter().any(|(other, longer, place)| {
+                other != name && longer.words.len() > phrase.words.len() && hit.is_within(place)
+            }) {
+                continue;
+            }
+            let this = Match {
+                name: (*name).to_owned(),
+                phrase: phrase.text.clone(),
+                words: phrase.words.len(),
+                exact: hit.exact,
+            };
+            if best
+                .get(name)
+                .is_none_or(|known| known.weight() < this.weight())
+            {
+                best.insert(name, this);
+            }
+        }
+        let mut candidates: Vec<Match> = best.into_values().collect();
+        candidates.sort_by(|a, b| {
+            b.weight()
+                .cmp(&a.weight())
+                .then_with(|| a.name.cmp(&b.name))
+        });
+        let intent = match candidates.as_slice() {
+            [] => None,
+            [first, second, ..] if first.weight() == second.weight() => None,
+            [first, ..] => Some(first.name.clone()),
+        };
+        Understanding {
+            intent,
+            candidates,
+            digits: digits::digits(&said).map(Spoken::new),
+        }
+    }
+}
+
+fn check_list(name: &str, list: &[String], faults: &mut Vec<PhraseFault>) {
+    let named_well = !name.is_empty()
+        && name.chars().count() <= MAX_NAME_CHARS
+        && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    if !named_well {
+        faults.push(PhraseFault::Name {
+            name: name.to_owned(),
+        });
+    }
+    if list.is_empty() {
+        faults.push(PhraseFault::Empty {
+            name: name.to_owned(),
+        });
+    }
+    if list.len() > MAX_PHRASES {
+        faults.push(PhraseFault::ManyPhrases {
+            name: name.to_owned(),
+            phrases: list.len(),
+        });
+    }
+}
