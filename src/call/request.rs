@@ -76,6 +76,13 @@ pub enum BargeIn {
     Off,
 }
 
+impl BargeIn {
+    /// The prompt can be interrupted by speech, so its window opens with it.
+    pub fn opens_at_start(self) -> bool {
+        matches!(self, Self::Speech { .. } | Self::Words(_) | Self::Intent)
+    }
+}
+
 impl Default for BargeIn {
     fn default() -> Self {
         Self::Speech {

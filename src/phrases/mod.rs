@@ -4,6 +4,7 @@
 //! whose words stand exactly; "не" before a phrase refuses it; fillers ("ну", "э", "вот") don't count; what two
 //! answers claim equally is no match. Pure: no I/O, no clock.
 
+pub mod backchannel;
 mod builtin;
 mod digits;
 mod matcher;

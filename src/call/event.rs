@@ -1,0 +1,88 @@
+//! What can happen to a call, and what the machine wants done about it. Both are closed lists.
+
+use serde_json::Value;
+
+use super::reply::Reply;
+use super::request::{BargeIn, Window};
+use crate::audio::Sound;
+use crate::ident::Spoken;
+use crate::net::speaker::{PlaybackId, SpeakerEvent};
+
+/// What happened. Times inside are the call's own milliseconds.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The dialog speaks, listens, or both; its texts have become sounds.
+    Turn {
+        /// Played in order.
+        sounds: Vec<Sound>,
+        /// What cuts them.
+        barge_in: BargeIn,
+        /// The window, if it listens.
+        window: Option<Window>,
+    },
+    /// The dialog waits.
+    Pause {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// The medium tells of a playback.
+    Speaker(SpeakerEvent),
+    /// Voice began.
+    VoiceStarted {
+        /// When it really began.
+        at_ms: u64,
+    },
+    /// Voice ended.
+    VoiceEnded {
+        /// When it really ended.
+        at_ms: u64,
+    },
+    /// The recognizer's text so far.
+    Partial(Spoken),
+    /// The recognizer's last text of an utterance.
+    Final(Spoken),
+    /// No recognizer is left.
+    Deaf {
+        /// Why.
+        reason: String,
+    },
+    /// A key.
+    Digit(char),
+    /// The person is gone, or the call was ended.
+    HangUp,
+    /// Nothing but time.
+    Clock,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Play this from its start.
+    Play {
+        /// Its number.
+        id: PlaybackId,
+        /// The sound.
+        sound: Sound,
+    },
+    /// Hold the prompt.
+    PausePlayback,
+    /// Let it go on.
+    ResumePlayback,
+    /// End it.
+    StopPlayback,
+    /// Ask the recognizer for the final text now.
+    EndUtterance,
+    /// Answer the turn.
+    Reply(Reply),
+    /// Answer the pause.
+    PauseOver,
+    /// Keep this in the history.
+    Note {
+        /// One of [`super::history::kind`].
+        kind: &'static str,
+        /// When, on the call's clock.
+        at_ms: u64,
+        /// Particulars.
+        data: Value,
+    },
+}

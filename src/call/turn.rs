@@ -1,0 +1,211 @@
+//! The state of one turn: its prompts, its window, its times.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use super::ear::Utterance;
+use super::request::{BargeIn, Window};
+use crate::audio::Sound;
+use crate::net::speaker::PlaybackId;
+use crate::phrases::Understanding;
+
+/// A medium needs so long at most to begin a prompt, milliseconds.
+const START_SLACK_MS: u64 = 5_000;
+
+/// A turn that goes on.
+#[derive(Debug)]
+pub(super) struct TurnState {
+    /// Prompts to come.
+    pub(super) queue: VecDeque<Sound>,
+    /// The prompt that plays, or is about to.
+    pub(super) playing: Option<Playing>,
+    /// When the turn began.
+    pub(super) begun_ms: u64,
+    /// When the first prompt was first heard.
+    pub(super) first_started_ms: Option<u64>,
+    /// When the prompts ended or were cut.
+    pub(super) prompts_over_ms: Option<u64>,
+    /// What cuts them.
+    pub(super) barge_in: BargeIn,
+    /// They were cut.
+    pub(super) barged_in: bool,
+    /// The utterance that has already paused a prompt: it doesn't pause it again.
+    pub(super) paused_for: Option<u64>,
+    /// The window.
+    pub(super) window: Option<WindowState>,
+}
+
+impl TurnState {
+    pub(super) fn new(
+        sounds: Vec<Sound>,
+        barge_in: BargeIn,
+        window: Option<WindowState>,
+        now_ms: u64,
+    ) -> Self {
+        Self {
+            queue: sounds.into(),
+            playing: None,
+            begun_ms: now_ms,
+            first_started_ms: None,
+            prompts_over_ms: None,
+            barge_in,
+            barged_in: false,
+            paused_for: None,
+            window,
+        }
+    }
+
+    pub(super) fn prompts_over(&self) -> bool {
+        self.prompts_over_ms.is_some()
+    }
+
+    /// When the last prompt will end, if nothing holds it; `None` while it can't be known, or when it is over.
+    pub(super) fn prompts_end_ms(&self, now_ms: u64) -> Option<u64> {
+        let playing = self.playing.as_ref()?;
+        if playing.started_ms.is_none() || playing.paused_ms.is_some() {
+            return None;
+        }
+        let rest: u64 = self.queue.iter().map(Sound::duration_ms).sum();
+        Some(playing.ends_ms(now_ms) + rest)
+    }
+}
+
+/// A prompt on its way to the person.
+#[derive(Debug)]
+pub(super) struct Playing {
+    pub(super) id: PlaybackId,
+    pub(super) sound: Sound,
+    ordered_ms: u64,
+    /// When its first sample was sent.
+    pub(super) started_ms: Option<u64>,
+    /// Since when it is paused.
+    pub(super) paused_ms: Option<u64>,
+    /// How long it was paused in all.
+    held_ms: u64,
+}
+
+impl Playing {
+    pub(super) fn new(id: PlaybackId, sound: Sound, now_ms: u64) -> Self {
+        Self {
+            id,
+            sound,
+            ordered_ms: now_ms,
+            started_ms: None,
+            paused_ms: None,
+            held_ms: 0,
+        }
+    }
+
+    pub(super) fn resume(&mut self, now_ms: u64) {
+        if let Some(since) = self.paused_ms.take() {
+            self.held_ms += now_ms.saturating_sub(since);
+        }
+    }
+
+    /// When it ends, if nothing holds it any more.
+    pub(super) fn ends_ms(&self, _now_ms: u64) -> u64 {
+        let start = self.started_ms.unwrap_or(self.ordered_ms + START_SLACK_MS);
+        start + self.held_ms + self.sound.duration_ms()
+    }
+}
+
+/// A listening window.
+#[derive(Debug)]
+pub(super) struct WindowState {
+    pub(super) rule: Window,
+    /// Its number in the call.
+    pub(super) number: u64,
+    /// When it opened.
+    pub(super) open_ms: Option<u64>,
+    /// Keys so far.
+    pub(super) digits: String,
+    pub(super) last_digit_ms: u64,
+    /// The keys are complete before their number is.
+    pub(super) terminated: bool,
+    quiet_left_ms: u64,
+    quiet_since_ms: Option<u64>,
+}
+
+impl WindowState {
+    pub(super) fn new(rule: Window, number: u64) -> Self {
+        Self {
+            quiet_left_ms: rule.timeout_ms,
+            rule,
+            number,
+            open_ms: None,
+            digits: String::new(),
+            last_digit_ms: 0,
+            terminated: false,
+            quiet_since_ms: None,
+        }
+    }
+
+    /// A key that isn't the terminator.
+    pub(super) fn press(&mut self, digit: char, at_ms: u64) {
+        let most = self.rule.digits.map_or(0, |rule| rule.max_digits as usize);
+        if self.digits.len() < most {
+            self.digits.push(digit);
+            self.last_digit_ms = at_ms;
+        }
+    }
+
+    /// What this text is, among the expected answers.
+    pub(super) fn understand(&self, text: &str) -> Understanding {
+        self.rule.answers.understand(text, &self.rule.expect)
+    }
+
+    /// This text is an expected answer.
+    pub(super) fn is_expected(&self, text: &str) -> bool {
+        !self.rule.expect.is_empty() && self.understand(text).intent.is_some()
+    }
+
+    /// The timeout runs only while it is quiet.
+    pub(super) fn quiet(&mut self, quiet: bool, now_ms: u64) {
+        match (quiet, self.quiet_since_ms) {
+            (true, None) => self.quiet_since_ms = Some(now_ms),
+            (false, Some(since)) => {
+                self.quiet_left_ms = self
+                    .quiet_left_ms
+                    .saturating_sub(now_ms.saturating_sub(since));
+                self.quiet_since_ms = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// When the silence has lasted too long.
+    pub(super) fn no_input_ms(&self) -> Option<u64> {
+        self.quiet_since_ms.map(|since| since + self.quiet_left_ms)
+    }
+}
+
+/// Rule 9: the times of a turn, on the call's clock.
+#[derive(Debug)]
+pub(super) struct TurnTimes {
+    end_of_speech_ms: Option<u64>,
+    end_of_utterance_ms: Option<u64>,
+    final_text_ms: Option<u64>,
+    pub(super) decision_ms: Option<u64>,
+    pub(super) first_audio_ms: Option<u64>,
+}
+
+impl TurnTimes {
+    pub(super) fn of(utterance: &Utterance) -> Self {
+        Self {
+            end_of_speech_ms: utterance.voice_end_ms,
+            end_of_utterance_ms: utterance.ended_ms,
+            final_text_ms: utterance.text_ms,
+            decision_ms: None,
+            first_audio_ms: None,
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "end_of_speech_ms": self.end_of_speech_ms, "end_of_utterance_ms": self.end_of_utterance_ms,
+            "final_text_ms": self.final_text_ms, "decision_ms": self.decision_ms,
+            "first_audio_ms": self.first_audio_ms,
+        })
+    }
+}
