@@ -1,9 +1,22 @@
-//! Settings of the server, usable: checked, with every default filled in. Reading them is `config::read`.
+//! Settings of the server, usable: checked, with every default filled in. Reading them is [`read()`]; the raw form is a
+//! tree of YAML in which every value knows its line, so that all mistakes are told together.
+
+mod fault;
+mod nearest;
+mod node;
+mod read;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::ident::Secret;
+
+pub use fault::{ConfigFault, Wanted, Wrong};
+pub use nearest::nearest;
+pub use read::{Surroundings, is_url, read};
 
 /// The language of errors and reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -191,6 +204,37 @@ pub struct CallsConfig {
     pub longest_ms: u64,
     /// Said when a dialog's fault ends its call.
     pub fallback: String,
+}
+
+impl Config {
+    /// Reads the settings from the file `path`; `${NAME}` is looked up by `env`. Relative paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// All mistakes at once, each with its place, what is wrong and what to do.
+    pub fn load(
+        path: &Path,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Vec<ConfigFault>> {
+        let text = std::fs::read(path).and_then(|bytes| {
+            let no_text = |_| std::io::Error::new(std::io::ErrorKind::InvalidData, "UTF-8");
+            String::from_utf8(bytes).map_err(no_text)
+        });
+        let text = text.map_err(|error| {
+            vec![ConfigFault {
+                file: path.to_owned(),
+                line: 0,
+                column: 0,
+                key: String::new(),
+                wrong: Wrong::Unreadable(error.to_string()),
+                language: Language::Ru,
+            }]
+        })?;
+        let around = Surroundings {
+            env,
+            is_folder: &Path::is_dir,
+        };
+        read(&text, path, around)
+    }
 }
 
 impl Default for Config {
