@@ -352,7 +352,7 @@ mod tests {
             assert!(CallerId::parse(bad).is_err(), "{bad:?}");
         }
         let tricky = CallerId::new("x\" <911>\r\nAction: Originate", "1").unwrap();
-        assert_eq!(tricky.encode(), "\"x   911  Action: Originate\" <1>");
+        assert_eq!(tricky.encode(), "\"x   911 Action: Originate\" <1>");
     }
 
     proptest! {

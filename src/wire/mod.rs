@@ -4,6 +4,7 @@
 //! rule is broken. Every length has a cap beside its parser.
 
 pub mod agi;
+pub mod ami;
 pub mod app;
 pub mod dial;
 pub mod line;
