@@ -247,6 +247,11 @@ impl Command {
         self.line.as_bytes()
     }
 
+    /// The same, taken out.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.line.into_bytes()
+    }
+
     /// The command's own words (`CONTROL STREAM FILE`), fit for a log.
     pub fn name(&self) -> &str {
         &self.line[..self.words]
