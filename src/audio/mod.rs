@@ -1,7 +1,13 @@
 //! Sound as values: 20 ms frames, prompt sounds, codecs, sample rates, voice activity. No I/O, no clock.
 
 pub mod frame;
+pub mod g711;
+pub mod gaps;
+pub mod reframe;
+pub mod resample;
 pub mod sound;
+pub mod vad;
+pub mod wav;
 
 pub use frame::Frame;
 pub use sound::Sound;
