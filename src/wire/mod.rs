@@ -8,3 +8,4 @@ pub mod ami;
 pub mod app;
 pub mod dial;
 pub mod line;
+pub mod vosk;
