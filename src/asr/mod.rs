@@ -4,6 +4,7 @@
 //! audio again happen inside it; what it can't mend it tells with one [`AsrEvent::Failed`].
 
 pub mod typed;
+pub mod vosk;
 
 use tokio::sync::mpsc;
 
