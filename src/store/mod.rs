@@ -1,1 +1,342 @@
-//! TO BE REPLACED
+//! What is kept: orders, attempts, history, and the changes that 1C reads. One SQLite file.
+//!
+//! - One thread writes ([`writer`]), a few connections read. What [`Store::add_order`] and its like have answered is
+//!   on disk (WAL, `synchronous=FULL`), so a 2xx given after it survives a power cut. History lines alone may wait for
+//!   the next durable write.
+//! - Time is an argument everywhere; it is kept to the millisecond.
+//! - The methods of [`Store`] are a narrow surface of the runtime's own words, so that another database can stand in.
+//!
+//! # States
+//!
+//! ```text
+//! add_order ──▶ queued ──take_due──▶ dialing ──answered──▶ talking
+//!                 ▲  │                 │ │                    │
+//!                 │  ├─expires─▶ expired │                    │
+//!                 │  └─cancel──▶ cancelled ◀── cancel asked ──┤
+//!                 └──put_back, Retry──┘ └───attempt_ended─────┴──▶ finished
+//! add_incoming ───────────────────────────────────────────▶ talking
+//! ```
+//!
+//! Each arrow writes one row of `changes` in its own transaction.
+//!
+//! # After a crash ([`Store::recover`])
+//!
+//! A call that was dialing, with neither a ringing nor an answered mark, is taken as never having rung: it is queued
+//! again and the attempt doesn't count. It can't be known whether it rang between Asterisk's event and our mark; the
+//! rule then is to call rather than to lose the order, which may ring one person twice within that moment (well under
+//! a second). [`MAX_RECOVERIES`] crashes of one order close it. All that rang or talked is closed with `runtime_error`.
+
+mod calls;
+mod changes;
+mod error;
+mod events;
+mod readers;
+mod record;
+mod recover;
+mod row;
+mod schema;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{Result, StoreError};
+pub use events::{MAX_EVENT_BYTES, MAX_EVENTS};
+pub use record::{
+    Added, AttemptRecord, CallRecord, Cancelled, Change, Due, EventRecord, Fate, Health,
+    MAX_TRANSCRIPT, Recovered, Speaker, Then, TranscriptLine,
+};
+pub use recover::MAX_RECOVERIES;
+pub use schema::VERSION;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, watch};
+
+use crate::call::{CallInfo, HistoryEvent, Order, Status, Summary};
+use crate::ident::CallId;
+use readers::Readers;
+use writer::{Told, Writer};
+
+/// Most rows of one page of events or changes, and of one [`Store::take_due`].
+pub const MAX_PAGE: usize = 1_000;
+
+/// The store's handle; clones share one store. The last clone's end closes the file.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    told: Arc<Told>,
+    readers: Readers,
+    writer: Writer,
+    // Last: freed when the writer has ended.
+    _lock: File,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("path", &self.inner.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the file, makes it where there is none, brings an older one to this version. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Held`], [`StoreError::Folder`], [`StoreError::NotOurs`], [`StoreError::Newer`], or SQLite's own.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let lock = schema::lock(path)?;
+        let conn = schema::open(path)?;
+        let told = Arc::new(Told {
+            cursor: watch::Sender::new(changes::newest(&conn)?),
+            due: Arc::new(Notify::new()),
+            fault: Mutex::new(None),
+            events_lost: AtomicU64::new(0),
+        });
+        let readers = Readers::open(path)?;
+        let writer = Writer::start(conn, Arc::clone(&told))
+            .map_err(|error| StoreError::Sqlite(format!("no thread to write on: {error}")))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                path: path.to_owned(),
+                told,
+                readers,
+                writer,
+                _lock: lock,
+            }),
+        })
+    }
+
+    // --- orders
+
+    /// Takes an order; on disk when answered. Harmless to repeat: the same `body_hash` under the same id is
+    /// [`Added::Same`], another one [`Added::Conflict`].
+    pub async fn add_order(&self, order: &Order, body_hash: &str, now: Timestamp) -> Result<Added> {
+        let (order, hash) = (order.clone(), body_hash.to_owned());
+        self.inner
+            .writer
+            .write(move |tx| calls::add(tx, &order, &hash, now))
+            .await
+    }
+
+    /// Takes many orders in one transaction: all answers, in their order, after one commit. A conflict refuses its own
+    /// order only.
+    pub async fn add_orders(
+        &self,
+        orders: Vec<(Order, String)>,
+        now: Timestamp,
+    ) -> Result<Vec<Added>> {
+        self.inner
+            .writer
+            .write(move |tx| {
+                orders
+                    .iter()
+                    .map(|(order, hash)| calls::add(tx, order, hash, now))
+                    .collect()
+            })
+            .await
+    }
+
+    /// Cancels: at once where it is queued, else by a mark that [`Store::attempt_ended`] heeds (and the caller hangs up).
+    pub async fn cancel(&self, id: &CallId, now: Timestamp) -> Result<Cancelled> {
+        let id = id.clone();
+        self.inner
+            .writer
+            .write(move |tx| calls::cancel(tx, &id, now))
+            .await
+    }
+
+    // --- dialing
+
+    /// Moves at most `limit` orders whose time has come to `dialing`, each with a new attempt and channel id: higher
+    /// priority first, then older. Orders that ran out become `expired`.
+    pub async fn take_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        let limit = limit.min(MAX_PAGE);
+        self.inner
+            .writer
+            .write(move |tx| calls::take_due(tx, now, limit))
+            .await
+    }
+
+    /// When [`Store::take_due`] will next have something to do (dial or expire): `now` or later; `None`: nothing is queued.
+    pub async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>> {
+        self.inner
+            .readers
+            .read(move |conn| calls::next_due(conn, now))
+            .await
+    }
+
+    /// Is notified when an order may have become due sooner than [`Store::next_due`] told. For one waiter.
+    pub fn due_changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.inner.told.due)
+    }
+
+    /// It rings at the person's. `false`: that attempt has ended, nothing was changed.
+    pub async fn ringing(&self, id: &CallId, attempt: u32, at: Timestamp) -> Result<bool> {
+        let id = id.clone();
+        self.inner
+            .writer
+            .write(move |tx| calls::ringing(tx, &id, attempt, at))
+            .await
+    }
+
+    /// The person answered: `talking`. `false`: that attempt has ended, or was answered already; nothing was changed.
+    pub async fn answered(&self, id: &CallId, attempt: u32, at: Timestamp) -> Result<bool> {
+        let id = id.clone();
+        self.inner
+            .writer
+            .write(move |tx| calls::answered(tx, &id, attempt, at))
+            .await
+    }
+
+    /// An attempt ended. Answers the status that this led to: where 1C has cancelled meanwhile it is `cancelled`, unless
+    /// the dialog had ended by its own word.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoAttempt`] where it isn't the attempt that goes on: it ended already, or never began.
+    pub async fn attempt_ended(
+        &self,
+        id: &CallId,
+        attempt: u32,
+        summary: &Summary,
+        then: Then,
+        at: Timestamp,
+    ) -> Result<Status> {
+        let (id, summary) = (id.clone(), summary.clone());
+        self.inner
+            .writer
+            .write(move |tx| calls::attempt_ended(tx, &id, attempt, &summary, then, at))
+            .await
+    }
+
+    /// An attempt couldn't even be begun (Asterisk is away): it doesn't count, and the order is queued again, not before
+    /// `again_at`. Where 1C has cancelled meanwhile it is cancelled.
+    pub async fn put_back(
+        &self,
+        id: &CallId,
+        attempt: u32,
+        reason: &str,
+        again_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Status> {
+        let (id, reason) = (id.clone(), reason.to_owned());
+        self.inner
+            .writer
+            .write(move |tx| calls::put_back(tx, &id, attempt, &reason, again_at, now))
+            .await
+    }
+
+    /// A call came in, was answered, and talks. Its end is told by [`Store::attempt_ended`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Exists`] where there is a call of that id.
+    pub async fn add_incoming(&self, info: &CallInfo, at: Timestamp) -> Result<()> {
+        let info = info.clone();
+        self.inner
+            .writer
+            .write(move |tx| calls::add_incoming(tx, &info, at))
+            .await
+    }
+
+    /// Sets right what a crash cut off; to be called once, before anything is dialed. Orders that never rang are queued
+    /// again, not before `again_at` (later than `now` by the ringing time limit: then Asterisk can't still be ringing there).
+    pub async fn recover(&self, now: Timestamp, again_at: Timestamp) -> Result<Vec<Recovered>> {
+        self.inner
+            .writer
+            .write(move |tx| recover::recover(tx, now, again_at))
+            .await
+    }
+
+    // --- history
+
+    /// Keeps history, in order with all else that this call writes. Waits for room only; a failure is logged and
+    /// counted. `attempt` 0: of the order itself.
+    pub async fn record(&self, id: &CallId, attempt: u32, events: Vec<HistoryEvent>) -> Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let id = id.clone();
+        self.inner
+            .writer
+            .hand_over(move |tx| events::record(tx, &id, attempt, &events))
+            .await
+    }
+
+    // --- reading
+
+    /// A call with all that belongs to it.
+    pub async fn call(&self, id: &CallId) -> Result<Option<CallRecord>> {
+        let id = id.clone();
+        self.inner
+            .readers
+            .read(move |conn| row::call(conn, &id))
+            .await
+    }
+
+    /// A page of a call's history: what comes after number `after`, at most `limit` and [`MAX_PAGE`] lines.
+    /// `None`: there is no such call.
+    pub async fn events(
+        &self,
+        id: &CallId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Option<Vec<EventRecord>>> {
+        let (id, limit) = (id.clone(), limit.min(MAX_PAGE));
+        self.inner
+            .readers
+            .read(move |conn| events::page(conn, &id, after, limit))
+            .await
+    }
+
+    /// A page of changes: what comes after cursor `after` (0: from the first), oldest first, at most `limit` and
+    /// [`MAX_PAGE`], and the cursor to go on from. Nothing is ever skipped or told twice.
+    pub async fn changes(&self, after: i64, limit: usize) -> Result<(Vec<Change>, i64)> {
+        let limit = limit.min(MAX_PAGE);
+        self.inner
+            .readers
+            .read(move |conn| changes::page(conn, after, limit))
+            .await
+    }
+
+    /// The newest change's cursor, as it grows: to wait on before asking for [`Store::changes`] again.
+    pub fn newest_change(&self) -> watch::Receiver<i64> {
+        self.inner.told.cursor.subscribe()
+    }
+
+    /// How the store fares, for `/healthz`.
+    pub async fn health(&self) -> Result<Health> {
+        let fault = self
+            .inner
+            .told
+            .fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let path = self.inner.path.clone();
+        let events_lost = self.inner.told.events_lost.load(Ordering::Relaxed);
+        self.inner
+            .readers
+            .read(move |conn| {
+                Ok(Health {
+                    fault,
+                    bytes: schema::bytes(&path),
+                    queued: calls::queued(conn)?,
+                    events_lost,
+                })
+            })
+            .await
+    }
+}

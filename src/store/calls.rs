@@ -1,0 +1,388 @@
+//! Orders and calls as they go from state to state. Each change writes its history line and its row of `changes` in the
+//! same transaction.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Value, json};
+
+use super::error::{Result, StoreError};
+use super::record::{Added, Cancelled, Due, Then};
+use super::row::{self, Standing, json as text, ms, ms_opt, time_opt};
+use super::writer::Tx;
+use super::{changes, events};
+use crate::call::history::kind;
+use crate::call::{CallInfo, Order, Status, Summary, outcome};
+use crate::ident::{CallId, ChannelId};
+
+/// Most orders that expire in one [`take_due`]; the rest follow at once in the next.
+const EXPIRE_AT_ONCE: i64 = 1_000;
+
+const INSERT: &str = "INSERT INTO calls (id, direction, phone, dialog, params, file, priority, not_before, expires, attempts, \
+     callback, body_hash, status, data, attempt, due, ready, cancel, recovered, created, changed) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '{}', ?14, ?15, ?16, 0, 0, ?17, ?17)";
+
+pub(super) fn add(
+    tx: &mut Tx<'_>,
+    order: &Order,
+    body_hash: &str,
+    now: Timestamp,
+) -> Result<Added> {
+    let known: Option<String> = tx
+        .conn
+        .prepare_cached("SELECT body_hash FROM calls WHERE id = ?1")?
+        .query_row([order.id.as_str()], |row| row.get(0))
+        .optional()?;
+    match known {
+        Some(hash) if hash == body_hash => {
+            let call = row::call(tx.conn, &order.id)?
+                .ok_or_else(|| row::corrupt("call", "gone between two looks"))?;
+            return Ok(Added::Same(Box::new(call)));
+        }
+        Some(_) => return Ok(Added::Conflict),
+        None => {}
+    }
+    let due = order.not_before.map_or(now, |at| at.max(now));
+    tx.conn.prepare_cached(INSERT)?.execute(params![
+        order.id.as_str(),
+        "outgoing",
+        order.phone.as_str(),
+        order.dialog,
+        text(&order.params),
+        order.file,
+        order.priority,
+        ms_opt(order.not_before),
+        ms_opt(order.expires),
+        order.attempts,
+        order.callback,
+        body_hash,
+        Status::Queued.as_str(),
+        0,
+        ms(due),
+        ms(due) <= ms(now),
+        ms(now),
+    ])?;
+    let n = tx.conn.last_insert_rowid();
+    events::put(tx, n, 0, kind::ORDER, now, json!({"event": "accepted"}))?;
+    changes::put(tx, n, now)?;
+    tx.wake = true;
+    Ok(Added::New(Box::new(row::by_number(tx.conn, n)?)))
+}
+
+pub(super) fn add_incoming(tx: &mut Tx<'_>, info: &CallInfo, at: Timestamp) -> Result<()> {
+    if row::standing(tx.conn, &info.call_id)?.is_some() {
+        return Err(StoreError::Exists {
+            id: info.call_id.to_string(),
+        });
+    }
+    tx.conn.prepare_cached(INSERT)?.execute(params![
+        info.call_id.as_str(),
+        info.direction.as_str(),
+        info.phone.as_ref().map(|phone| phone.as_str()),
+        info.dialog,
+        text(&info.params),
+        info.file,
+        0,
+        None::<i64>,
+        None::<i64>,
+        1,
+        None::<String>,
+        "",
+        Status::Talking.as_str(),
+        info.attempt,
+        None::<i64>,
+        false,
+        ms(at),
+    ])?;
+    let n = tx.conn.last_insert_rowid();
+    tx.conn
+        .prepare_cached(
+            "INSERT INTO attempts (call_n, attempt, channel_id, started, answered) VALUES (?1, ?2, ?3, ?4, ?4)",
+        )?
+        .execute(params![n, info.attempt, info.channel_id.as_str(), ms(at)])?;
+    let data = json!({"event": "came_in", "channel_id": info.channel_id.as_str()});
+    events::put(tx, n, info.attempt, kind::ATTEMPT, at, data)?;
+    changes::put(tx, n, at)
+}
+
+pub(super) fn cancel(tx: &mut Tx<'_>, id: &CallId, now: Timestamp) -> Result<Cancelled> {
+    let Some(call) = row::standing(tx.conn, id)? else {
+        return Ok(Cancelled::Unknown);
+    };
+    match call.status {
+        Status::Finished | Status::Cancelled | Status::Expired => Ok(Cancelled::AlreadyFinal),
+        Status::Queued => {
+            let data = json!({"event": "cancelled"});
+            events::put(tx, call.n, 0, kind::ORDER, now, data)?;
+            close(tx, call.n, Status::Cancelled, now)?;
+            tx.conn
+                .prepare_cached("UPDATE calls SET cancel = 1 WHERE n = ?1")?
+                .execute([call.n])?;
+            Ok(Cancelled::Now)
+        }
+        Status::Dialing | Status::Talking => {
+            if !call.cancel {
+                let data = json!({"event": "cancel_asked"});
+                events::put(tx, call.n, call.attempt, kind::ORDER, now, data)?;
+                tx.conn
+                    .prepare_cached("UPDATE calls SET cancel = 1 WHERE n = ?1")?
+                    .execute([call.n])?;
+            }
+            Ok(Cancelled::WhileTalking)
+        }
+    }
+}
+
+pub(super) fn take_due(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+    expire(tx, now)?;
+    // Those whose time has come join the ready ones, which stand in an index in the order of calling.
+    tx.conn
+        .prepare_cached(
+            "UPDATE calls SET ready = 1 WHERE status = 'queued' AND ready = 0 AND due <= ?1",
+        )?
+        .execute([ms(now)])?;
+    let numbers: Vec<i64> = tx
+        .conn
+        .prepare_cached(
+            "SELECT n FROM calls WHERE status = 'queued' AND ready = 1 AND (expires IS NULL OR expires > ?1) \
+             ORDER BY priority DESC, n LIMIT ?2",
+        )?
+        .query_map(params![ms(now), limit as i64], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    numbers.into_iter().map(|n| begin(tx, n, now)).collect()
+}
+
+/// A new attempt of a queued order.
+fn begin(tx: &mut Tx<'_>, n: i64, now: Timestamp) -> Result<Due> {
+    let call = row::by_number(tx.conn, n)?;
+    let attempt = call.attempt + 1;
+    let channel_id = ChannelId::fresh();
+    tx.conn
+        .prepare_cached(
+            "INSERT INTO attempts (call_n, attempt, channel_id, started) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![n, attempt, channel_id.as_str(), ms(now)])?;
+    tx.conn
+        .prepare_cached(
+            "UPDATE calls SET status = 'dialing', attempt = ?2, due = NULL, ready = 0 WHERE n = ?1",
+        )?
+        .execute(params![n, attempt])?;
+    let data = json!({"event": "began", "channel_id": channel_id.as_str()});
+    events::put(tx, n, attempt, kind::ATTEMPT, now, data)?;
+    changes::put(tx, n, now)?;
+    Ok(Due {
+        order: row::order_of(call)?,
+        attempt,
+        channel_id,
+    })
+}
+
+fn expire(tx: &mut Tx<'_>, now: Timestamp) -> Result<()> {
+    let numbers: Vec<i64> = tx
+        .conn
+        .prepare_cached(
+            "SELECT n FROM calls WHERE status = 'queued' AND expires IS NOT NULL AND expires <= ?1 ORDER BY expires LIMIT ?2",
+        )?
+        .query_map(params![ms(now), EXPIRE_AT_ONCE], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for n in numbers {
+        events::put(tx, n, 0, kind::ORDER, now, json!({"event": "expired"}))?;
+        close(tx, n, Status::Expired, now)?;
+    }
+    Ok(())
+}
+
+pub(super) fn next_due(conn: &Connection, now: Timestamp) -> Result<Option<Timestamp>> {
+    let at: Option<i64> = conn
+        .prepare_cached(
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM calls WHERE status = 'queued' AND ready = 1) THEN ?1 ELSE min( \
+                 coalesce((SELECT min(due) FROM calls WHERE status = 'queued' AND ready = 0), 9223372036854775807), \
+                 coalesce((SELECT min(expires) FROM calls WHERE status = 'queued' AND expires IS NOT NULL), 9223372036854775807)) END",
+        )?
+        .query_row([ms(now)], |row| row.get(0))?;
+    let at = at.filter(|at| *at != i64::MAX);
+    Ok(time_opt("due", at)?.map(|at| at.max(now)))
+}
+
+pub(super) fn queued(conn: &Connection) -> Result<u64> {
+    let count: i64 = conn
+        .prepare_cached(
+            "SELECT (SELECT count(*) FROM calls WHERE status = 'queued' AND ready = 1) \
+                  + (SELECT count(*) FROM calls WHERE status = 'queued' AND ready = 0)",
+        )?
+        .query_row([], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+/// The attempt that goes on, or why it doesn't.
+fn going_on(tx: &Tx<'_>, id: &CallId, attempt: u32) -> Result<Standing> {
+    row::standing(tx.conn, id)?
+        .filter(|call| {
+            call.attempt == attempt && matches!(call.status, Status::Dialing | Status::Talking)
+        })
+        .ok_or_else(|| StoreError::NoAttempt {
+            id: id.to_string(),
+            attempt,
+        })
+}
+
+pub(super) fn ringing(tx: &mut Tx<'_>, id: &CallId, attempt: u32, at: Timestamp) -> Result<bool> {
+    let Ok(call) = going_on(tx, id, attempt) else {
+        return Ok(false);
+    };
+    let marked = tx
+        .conn
+        .prepare_cached(
+            "UPDATE attempts SET ringing = ?3 WHERE call_n = ?1 AND attempt = ?2 AND ringing IS NULL",
+        )?
+        .execute(params![call.n, attempt, ms(at)])?;
+    if marked > 0 {
+        events::put(
+            tx,
+            call.n,
+            attempt,
+            kind::ATTEMPT,
+            at,
+            json!({"event": "ringing"}),
+        )?;
+    }
+    Ok(true)
+}
+
+pub(super) fn answered(tx: &mut Tx<'_>, id: &CallId, attempt: u32, at: Timestamp) -> Result<bool> {
+    let call = match going_on(tx, id, attempt) {
+        Ok(call) if call.status == Status::Dialing => call,
+        _ => return Ok(false),
+    };
+    tx.conn
+        .prepare_cached("UPDATE attempts SET answered = ?3 WHERE call_n = ?1 AND attempt = ?2")?
+        .execute(params![call.n, attempt, ms(at)])?;
+    tx.conn
+        .prepare_cached("UPDATE calls SET status = 'talking' WHERE n = ?1")?
+        .execute([call.n])?;
+    events::put(
+        tx,
+        call.n,
+        attempt,
+        kind::ATTEMPT,
+        at,
+        json!({"event": "answered"}),
+    )?;
+    changes::put(tx, call.n, at)?;
+    Ok(true)
+}
+
+pub(super) fn attempt_ended(
+    tx: &mut Tx<'_>,
+    id: &CallId,
+    attempt: u32,
+    summary: &Summary,
+    then: Then,
+    at: Timestamp,
+) -> Result<Status> {
+    let call = going_on(tx, id, attempt)?;
+    let talk_ms = i64::try_from(summary.talk_ms).unwrap_or(i64::MAX);
+    tx.conn
+        .prepare_cached(
+            "UPDATE attempts SET ended = ?3, outcome = ?4, cause = ?5, talk_ms = ?6, version = ?7, recording = ?8, \
+             answered = CASE WHEN ?9 THEN coalesce(answered, max(started, ?3 - ?6)) ELSE answered END \
+             WHERE call_n = ?1 AND attempt = ?2",
+        )?
+        .execute(params![
+            call.n,
+            attempt,
+            ms(at),
+            summary.outcome,
+            summary.cause,
+            talk_ms,
+            summary.version,
+            summary.recording,
+            summary.answered,
+        ])?;
+    tx.conn
+        .prepare_cached(
+            "UPDATE calls SET outcome = ?2, data = ?3, recording = coalesce(?4, recording) WHERE n = ?1",
+        )?
+        .execute(params![call.n, summary.outcome, text(&summary.data), summary.recording])?;
+    let mut data = json!({"event": "ended", "outcome": summary.outcome});
+    put_some(&mut data, "cause", summary.cause);
+    if summary.answered {
+        put_some(&mut data, "talk_ms", Some(summary.talk_ms));
+    }
+    if let Then::Retry { at } = then {
+        put_some(&mut data, "next_attempt", Some(at.to_string()));
+    }
+    events::put(tx, call.n, attempt, kind::ATTEMPT, at, data)?;
+    // The runtime's own words tell how the call was cut; a dialog's word (or its plain end) is what 1C wanted.
+    let own_word =
+        summary.outcome == outcome::COMPLETED || !outcome::ALL.contains(&summary.outcome.as_str());
+    let cancelled = call.cancel && (matches!(then, Then::Retry { .. }) || !own_word);
+    match then {
+        _ if cancelled => {
+            let data = json!({"event": "cancelled"});
+            events::put(tx, call.n, 0, kind::ORDER, at, data)?;
+            close(tx, call.n, Status::Cancelled, at)
+        }
+        Then::Finish => close(tx, call.n, Status::Finished, at),
+        Then::Retry { at: again_at } => queue_again(tx, call.n, again_at, at),
+    }
+}
+
+pub(super) fn put_back(
+    tx: &mut Tx<'_>,
+    id: &CallId,
+    attempt: u32,
+    reason: &str,
+    again_at: Timestamp,
+    now: Timestamp,
+) -> Result<Status> {
+    let call = going_on(tx, id, attempt)?;
+    take_back(tx, &call, reason, again_at, now)
+}
+
+/// Undoes an attempt: it doesn't count, and the order is queued again, or cancelled where that was asked for.
+pub(super) fn take_back(
+    tx: &mut Tx<'_>,
+    call: &Standing,
+    reason: &str,
+    again_at: Timestamp,
+    now: Timestamp,
+) -> Result<Status> {
+    let data = json!({"event": "put_back", "reason": reason});
+    events::put(tx, call.n, call.attempt, kind::ATTEMPT, now, data)?;
+    tx.conn
+        .prepare_cached("DELETE FROM attempts WHERE call_n = ?1 AND attempt = ?2")?
+        .execute(params![call.n, call.attempt])?;
+    tx.conn
+        .prepare_cached("UPDATE calls SET attempt = attempt - 1 WHERE n = ?1")?
+        .execute([call.n])?;
+    if call.cancel {
+        let data = json!({"event": "cancelled"});
+        events::put(tx, call.n, 0, kind::ORDER, now, data)?;
+        return close(tx, call.n, Status::Cancelled, now);
+    }
+    queue_again(tx, call.n, again_at, now)
+}
+
+fn queue_again(tx: &mut Tx<'_>, n: i64, again_at: Timestamp, now: Timestamp) -> Result<Status> {
+    tx.conn
+        .prepare_cached("UPDATE calls SET status = 'queued', due = ?2, ready = ?3 WHERE n = ?1")?
+        .execute(params![n, ms(again_at), ms(again_at) <= ms(now)])?;
+    changes::put(tx, n, now)?;
+    tx.wake = true;
+    Ok(Status::Queued)
+}
+
+/// The call ends in a final status.
+pub(super) fn close(tx: &mut Tx<'_>, n: i64, status: Status, at: Timestamp) -> Result<Status> {
+    tx.conn
+        .prepare_cached("UPDATE calls SET status = ?2, due = NULL, ready = 0 WHERE n = ?1")?
+        .execute(params![n, status.as_str()])?;
+    changes::put(tx, n, at)?;
+    Ok(status)
+}
+
+fn put_some(data: &mut Value, name: &str, value: Option<impl Into<Value>>) {
+    if let (Some(value), Some(object)) = (value, data.as_object_mut()) {
+        object.insert(name.to_owned(), value.into());
+    }
+}

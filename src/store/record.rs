@@ -1,0 +1,248 @@
+//! What is read from the store, and the small answers of its words.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::call::{Direction, Order, Status};
+use crate::ident::{CallId, ChannelId, Phone, Spoken};
+
+/// A call as it stands, with all that HTTP shows of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRecord {
+    /// 1C's id, or ours.
+    pub id: CallId,
+    /// Who called whom.
+    pub direction: Direction,
+    /// The person's number; absent where an incoming call hides it.
+    pub phone: Option<Phone>,
+    /// The dialog's name.
+    pub dialog: String,
+    /// What 1C gave.
+    pub params: Map<String, Value>,
+    /// Prompt file played first.
+    pub file: Option<String>,
+    /// Higher goes first.
+    pub priority: i32,
+    /// Not to be called before.
+    pub not_before: Option<Timestamp>,
+    /// Not to be called after.
+    pub expires: Option<Timestamp>,
+    /// How often at most.
+    pub attempts: u32,
+    /// Where the end is told, too.
+    pub callback: Option<String>,
+    /// Where it stands.
+    pub status: Status,
+    /// Outcome of the last attempt that ended: final where the status is, else what the last try gave (`busy`).
+    pub outcome: Option<String>,
+    /// The dialog's data, of the same attempt.
+    pub data: Map<String, Value>,
+    /// How many attempts began.
+    pub attempt: u32,
+    /// When the next attempt is due, while queued.
+    pub next_attempt: Option<Timestamp>,
+    /// 1C asked to cancel it; while it talks that is a wish, and a dialog that ends by its own word first wins.
+    pub cancel: bool,
+    /// Path of the last recording, in Asterisk's eyes.
+    pub recording: Option<String>,
+    /// When it was accepted, or came in.
+    pub created: Timestamp,
+    /// Its last change of state.
+    pub changed: Timestamp,
+    /// Every attempt, oldest first.
+    pub attempt_list: Vec<AttemptRecord>,
+    /// Who said what, oldest first; at most [`MAX_TRANSCRIPT`] lines.
+    pub transcript: Vec<TranscriptLine>,
+}
+
+/// Most lines of a transcript; what comes later is in the events only.
+pub const MAX_TRANSCRIPT: usize = 1_000;
+
+/// One attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptRecord {
+    /// From 1.
+    pub attempt: u32,
+    /// The channel's Uniqueid.
+    pub channel_id: ChannelId,
+    /// When it was handed to Asterisk, or came in.
+    pub started: Timestamp,
+    /// When it first rang.
+    pub ringing: Option<Timestamp>,
+    /// When it was answered.
+    pub answered: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// What came of it.
+    pub outcome: Option<String>,
+    /// Hang-up cause (Q.850).
+    pub cause: Option<u32>,
+    /// Talk time, milliseconds.
+    pub talk_ms: Option<u64>,
+    /// The scripts' version.
+    pub version: Option<String>,
+    /// Path of its recording, in Asterisk's eyes.
+    pub recording: Option<String>,
+}
+
+/// Who spoke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// The dialog.
+    Robot,
+    /// The person at the other end.
+    Person,
+}
+
+impl Speaker {
+    /// The word of JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Robot => "robot",
+            Self::Person => "person",
+        }
+    }
+}
+
+/// One line of the transcript.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TranscriptLine {
+    /// In which attempt.
+    pub attempt: u32,
+    /// When, by the wall clock.
+    pub at: Timestamp,
+    /// When, on the attempt's own clock, milliseconds.
+    pub at_ms: Option<u64>,
+    /// Who.
+    pub speaker: Speaker,
+    /// The words; a prompt whose text isn't known stands by its name.
+    pub text: Spoken,
+}
+
+/// One line of a call's history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventRecord {
+    /// Number within the call, from 1, without gaps.
+    pub seq: u64,
+    /// Which attempt; 0: the order itself.
+    pub attempt: u32,
+    /// When, by the wall clock.
+    pub at: Timestamp,
+    /// When, on the attempt's own clock, milliseconds.
+    pub at_ms: Option<u64>,
+    /// One of `call::history::kind`.
+    pub kind: String,
+    /// Its particulars.
+    pub data: Value,
+}
+
+/// A change of a call's state, with the state that it led to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Its place; ask for what comes `after` it.
+    pub cursor: i64,
+    /// The call.
+    pub id: CallId,
+    /// Who called whom.
+    pub direction: Direction,
+    /// The person's number.
+    pub phone: Option<Phone>,
+    /// The dialog's name.
+    pub dialog: String,
+    /// The new status.
+    pub status: Status,
+    /// Outcome of the last attempt that had ended then.
+    pub outcome: Option<String>,
+    /// Its data.
+    pub data: Map<String, Value>,
+    /// How many attempts had begun.
+    pub attempt: u32,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What came of an order that was handed in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Added {
+    /// Taken, and on disk.
+    New(Box<CallRecord>),
+    /// The same order is here already; this is how it stands.
+    Same(Box<CallRecord>),
+    /// Another order has this id. Nothing was changed.
+    Conflict,
+}
+
+/// An order whose time has come, moved to `dialing`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Due {
+    /// The order.
+    pub order: Order,
+    /// The attempt to make, from 1.
+    pub attempt: u32,
+    /// The channel id to give to Asterisk.
+    pub channel_id: ChannelId,
+}
+
+/// What is to follow an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing: the outcome is final.
+    Finish,
+    /// Another attempt.
+    Retry {
+        /// Not before.
+        at: Timestamp,
+    },
+}
+
+/// What came of a wish to cancel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It was queued: it is cancelled.
+    Now,
+    /// It is dialing or talking: marked; the caller is to hang it up.
+    WhileTalking,
+    /// It has ended already; nothing was changed.
+    AlreadyFinal,
+    /// There is no such call.
+    Unknown,
+}
+
+/// A call that a crash cut off.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recovered {
+    /// The call.
+    pub id: CallId,
+    /// The attempt that was cut off.
+    pub attempt: u32,
+    /// Its channel: Asterisk may still be dialing it, and is to be told to hang up.
+    pub channel_id: ChannelId,
+    /// Who called whom.
+    pub direction: Direction,
+    /// What was done.
+    pub fate: Fate,
+}
+
+/// What was done with a call that a crash cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Queued again; the attempt doesn't count.
+    QueuedAgain,
+    /// Closed with `runtime_error`.
+    Closed,
+    /// Cancelled: 1C had asked for it.
+    Cancelled,
+}
+
+/// How the store fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Why the last write failed; `None`: all is well.
+    pub fault: Option<String>,
+    /// Bytes on disk, with the write-ahead log.
+    pub bytes: u64,
+    /// Orders that wait for their time or a free line.
+    pub queued: u64,
+    /// Events that were lost: over a call's cap, or of a call that isn't known.
+    pub events_lost: u64,
+}
