@@ -6,6 +6,10 @@
 pub mod agi;
 pub mod ami;
 pub mod app;
+pub mod audiofork;
+pub mod audiosocket;
+pub mod chan_websocket;
 pub mod dial;
 pub mod line;
+pub mod rtp;
 pub mod vosk;
