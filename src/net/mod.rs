@@ -1,5 +1,6 @@
 //! Sockets towards Asterisk: the FastAGI server, the AMI client, the servers that hear (and speak to) a call.
 
 pub mod agi;
+pub mod ami;
 pub mod backoff;
 pub mod speaker;
