@@ -1,0 +1,413 @@
+//! Settings of `ask`, `listen`, `digits`, `menu`, `say`, `play` and `transfer`: one row each, English and Russian names,
+//! times in seconds. The same rows serve `listen:` in a dialog's YAML.
+
+use std::sync::Arc;
+
+use rhai::{Array, Dynamic, ImmutableString, Map};
+
+use crate::call::{BargeIn, DigitRule, Window};
+use crate::config::Language;
+use crate::phrases::Answers;
+
+use super::talk::perhaps;
+use super::tr;
+use super::words::answer_en;
+
+/// Which setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // Each has its row below, with its text.
+pub enum Setting {
+    Expect,
+    Attempts,
+    NoInput,
+    NoMatch,
+    BargeIn,
+    Timeout,
+    EndSilence,
+    MaxSpeech,
+    Settle,
+    Carry,
+    OpenBefore,
+    Early,
+    Digits,
+    MaxDigits,
+    Terminator,
+    Interdigit,
+    Prompt,
+    MinDigits,
+    Ring,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// Which.
+    pub setting: Setting,
+    /// English name.
+    pub en: &'static str,
+    /// Russian name.
+    pub ru: &'static str,
+    /// What it does, in Russian.
+    pub doc_ru: &'static str,
+    /// What it does, in English.
+    pub doc_en: &'static str,
+    /// A value as it is written.
+    pub example: &'static str,
+}
+
+const fn row(
+    setting: Setting,
+    (en, ru): (&'static str, &'static str),
+    doc_ru: &'static str,
+    doc_en: &'static str,
+    example: &'static str,
+) -> Row {
+    Row {
+        setting,
+        en,
+        ru,
+        doc_ru,
+        doc_en,
+        example,
+    }
+}
+
+/// All settings.
+#[rustfmt::skip]
+pub const SETTINGS: &[Row] = &[
+    row(Setting::Expect, ("expect", "ожидать"), "какие ответы ждём (имена из phrases.yaml); пусто — любой текст", "expected answers (names in phrases.yaml); empty: any text", r#"["yes", "no"]"#),
+    row(Setting::Attempts, ("attempts", "попыток"), "сколько раз спросить, от 1 до 10", "how often to ask, 1 to 10", "3"),
+    row(Setting::NoInput, ("no_input", "молчание"), "что сказать перед повтором, если человек молчал", "said before asking again after silence", r#""Не слышу вас. ""#),
+    row(Setting::NoMatch, ("no_match", "непонятно"), "что сказать перед повтором, если ответ не понят", "said before asking again when nothing was understood", r#""Не понял. ""#),
+    row(Setting::BargeIn, ("barge_in", "перебивание"), "чем можно перебить фразу: speech (речь), число слов, intent (ответ), digits (цифры) или false (ложь)", "what cuts the prompt: speech, a number of words, intent, digits or false", r#""intent""#),
+    row(Setting::Timeout, ("timeout", "ожидание"), "сколько секунд тишины ждать после фразы", "seconds of silence allowed after the prompt", "5"),
+    row(Setting::EndSilence, ("end_silence", "тишина_конца"), "сколько секунд тишины кончают ответ", "seconds of silence that end an utterance", "0.7"),
+    row(Setting::MaxSpeech, ("max_speech", "предел_речи"), "самый длинный ответ, секунд", "longest utterance, seconds", "20"),
+    row(Setting::Settle, ("settle", "досказать"), "сколько секунд ждать окончательного текста", "seconds that a final text is awaited", "0.5"),
+    row(Setting::Carry, ("carry", "захват"), "за сколько секунд до начала слушания речь ещё берётся", "an utterance that began so many seconds earlier is taken", "1.5"),
+    row(Setting::OpenBefore, ("open_before", "слушать_до_конца"), "за сколько секунд до конца фразы, которую нельзя перебить, начать слушать", "opens so many seconds before an uncuttable prompt ends", "0.8"),
+    row(Setting::Early, ("early", "рано"), "не ждать конца речи, если ответ уже понятен", "ends as soon as an expected answer is heard", "true"),
+    row(Setting::Digits, ("digits", "цифры"), "принимать ли нажатия клавиш", "whether keys count", "false"),
+    row(Setting::MaxDigits, ("max_digits", "цифр"), "сколько цифр принять, от 1 до 40", "how many keys, 1 to 40", "4"),
+    row(Setting::Terminator, ("terminator", "конец_цифр"), "клавиша, которая кончает ввод, или false (ложь)", "the key that ends the input, or false", r##""#""##),
+    row(Setting::Interdigit, ("interdigit", "между_цифрами"), "сколько секунд ждать следующей цифры", "longest wait between two keys, seconds", "3"),
+    row(Setting::Prompt, ("prompt", "вопрос"), "что сказать перед вводом", "said before the input", r#""Введите номер.""#),
+    row(Setting::MinDigits, ("min", "не_меньше"), "сколько цифр самое меньшее", "fewest digits", "1"),
+    row(Setting::Ring, ("ring", "звонить"), "сколько секунд звонить тому, на кого переводим", "how long the other one is rung, seconds", "30"),
+];
+
+/// Those of a listening window.
+const WINDOW: &[Setting] = &[
+    Setting::Expect,
+    Setting::BargeIn,
+    Setting::Timeout,
+    Setting::EndSilence,
+    Setting::MaxSpeech,
+    Setting::Settle,
+    Setting::Carry,
+    Setting::OpenBefore,
+    Setting::Early,
+    Setting::Digits,
+    Setting::MaxDigits,
+    Setting::Terminator,
+    Setting::Interdigit,
+];
+/// Those of a question that is asked again.
+const ASKING: &[Setting] = &[Setting::Attempts, Setting::NoInput, Setting::NoMatch];
+
+/// Who takes settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taker {
+    /// `play`, `say`.
+    Speak,
+    /// `listen`.
+    Listen,
+    /// `ask`, `menu`, and `listen:` in a dialog's YAML.
+    Ask,
+    /// `digits`.
+    Digits,
+    /// `transfer`.
+    Transfer,
+}
+
+impl Taker {
+    /// Whether it takes that setting.
+    pub(super) fn takes(self, setting: Setting) -> bool {
+        let window = WINDOW.contains(&setting);
+        let asking = ASKING.contains(&setting);
+        match self {
+            Self::Speak => setting == Setting::BargeIn,
+            Self::Listen => window,
+            Self::Ask => window || asking,
+            Self::Digits => {
+                window || asking || matches!(setting, Setting::Prompt | Setting::MinDigits)
+            }
+            Self::Transfer => setting == Setting::Ring,
+        }
+    }
+
+    /// The setting of that name; the error is a sentence naming the nearest one.
+    pub(super) fn setting(self, name: &str, language: Language) -> Result<Setting, String> {
+        let rows = || SETTINGS.iter().filter(|r| self.takes(r.setting));
+        match rows().find(|r| r.en == name || r.ru == name) {
+            Some(row) => Ok(row.setting),
+            None => {
+                let hint = perhaps(language, name, rows().flat_map(|r| [r.en, r.ru]));
+                let list = if hint.is_empty() {
+                    let names: Vec<&str> = rows()
+                        .map(|r| if language == Language::Ru { r.ru } else { r.en })
+                        .collect();
+                    let names = names.join(", ");
+                    tr!(language, ". Есть: {names}", ". There are: {names}")
+                } else {
+                    String::new()
+                };
+                Err(tr!(
+                    language,
+                    "нет настройки «{name}»{hint}{list}",
+                    "there is no setting {name:?}{hint}{list}"
+                ))
+            }
+        }
+    }
+}
+
+/// Settings, read and checked.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) window: Window,
+    pub(super) barge_in: BargeIn,
+    pub(super) attempts: u32,
+    pub(super) no_input: Dynamic,
+    pub(super) no_match: Dynamic,
+    pub(super) prompt: Dynamic,
+    pub(super) min_digits: Option<u32>,
+    /// `max_digits` was named.
+    pub(super) max_digits_named: bool,
+    pub(super) ring_ms: u64,
+}
+
+impl Options {
+    /// The defaults over these answers.
+    pub(super) fn new(answers: Arc<Answers>) -> Self {
+        Self {
+            window: Window::new(answers),
+            barge_in: BargeIn::default(),
+            attempts: 1,
+            no_input: Dynamic::UNIT,
+            no_match: Dynamic::UNIT,
+            prompt: Dynamic::UNIT,
+            min_digits: None,
+            max_digits_named: false,
+            ring_ms: 30_000,
+        }
+    }
+
+    /// These options with `map`'s laid over them. The error is a sentence for the analyst.
+    pub(super) fn with(
+        &self,
+        map: &Map,
+        taker: Taker,
+        language: Language,
+    ) -> Result<Self, String> {
+        let mut options = self.clone();
+        for (name, value) in map {
+            let setting = taker.setting(name, language)?;
+            options
+                .set(setting, value, language)
+                .map_err(|wanted| wrong(name, value, &wanted, language))?;
+        }
+        Ok(options)
+    }
+
+    /// Sets one; the error says what is wanted, or is a whole sentence behind a `!`.
+    fn set(&mut self, setting: Setting, value: &Dynamic, l: Language) -> Result<(), String> {
+        let window = &mut self.window;
+        let rule = window.digits.unwrap_or_default();
+        match setting {
+            Setting::Expect => window.expect = expect(value, &window.answers, l)?,
+            Setting::Attempts => self.attempts = whole(value, 1, 10, l)?,
+            Setting::NoInput => self.no_input = value.clone(),
+            Setting::NoMatch => self.no_match = value.clone(),
+            Setting::Prompt => self.prompt = value.clone(),
+            Setting::BargeIn => self.barge_in = barge_in(value, l)?,
+            Setting::Timeout => window.timeout_ms = seconds(value, 0.1, 120.0, l)?,
+            Setting::EndSilence => window.end_silence_ms = seconds(value, 0.1, 10.0, l)?,
+            Setting::MaxSpeech => window.max_speech_ms = seconds(value, 1.0, 300.0, l)?,
+            Setting::Settle => window.settle_ms = seconds(value, 0.0, 5.0, l)?,
+            Setting::Carry => window.carry_ms = seconds(value, 0.0, 10.0, l)?,
+            Setting::OpenBefore => window.early_ms = seconds(value, 0.0, 10.0, l)?,
+            Setting::Early => window.early = yes_or_no(value, l)?,
+            Setting::Digits => {
+                window.digits = yes_or_no(value, l)?.then_some(rule);
+            }
+            Setting::MaxDigits => {
+                self.max_digits_named = true;
+                window.digits = Some(DigitRule {
+                    max_digits: whole(value, 1, 40, l)?,
+                    ..rule
+                });
+            }
+            Setting::Terminator => {
+                window.digits = Some(DigitRule {
+                    terminator: terminator(value, l)?,
+                    ..rule
+                });
+            }
+            Setting::Interdigit => {
+                window.digits = Some(DigitRule {
+                    interdigit_ms: seconds(value, 0.3, 60.0, l)?,
+                    ..rule
+                });
+            }
+            Setting::MinDigits => self.min_digits = Some(whole(value, 0, 40, l)?),
+            Setting::Ring => self.ring_ms = seconds(value, 1.0, 300.0, l)?,
+        }
+        Ok(())
+    }
+}
+
+fn wrong(name: &str, value: &Dynamic, wanted: &str, language: Language) -> String {
+    match wanted.strip_prefix('!') {
+        Some(sentence) => sentence.to_owned(),
+        None => {
+            let value: String = format!("{value:?}").chars().take(60).collect();
+            tr!(
+                language,
+                "настройка «{name}»: нужно {wanted}, а здесь {value}",
+                "setting {name:?}: wanted is {wanted}, here is {value}"
+            )
+        }
+    }
+}
+
+/// Answer names, checked; Russian names of built-in answers become the English ones.
+fn expect(value: &Dynamic, answers: &Answers, l: Language) -> Result<Vec<String>, String> {
+    let wanted = || {
+        tr!(
+            l,
+            "имя ответа или список имён",
+            "an answer's name or a list of names"
+        )
+    };
+    let mut names = Vec::new();
+    if let Some(name) = value.read_lock::<ImmutableString>() {
+        names.push(known_answer(&name, answers, l)?);
+    } else if let Some(list) = value.read_lock::<Array>() {
+        for item in list.iter() {
+            let name = item.read_lock::<ImmutableString>().ok_or_else(wanted)?;
+            names.push(known_answer(&name, answers, l)?);
+        }
+    } else {
+        return Err(wanted());
+    }
+    if names.len() > 100 {
+        return Err(wanted());
+    }
+    Ok(names)
+}
+
+/// The answer's own name, where there are phrases for it.
+pub(super) fn known_answer(name: &str, answers: &Answers, l: Language) -> Result<String, String> {
+    if answers.knows(name) {
+        return Ok(name.to_owned());
+    }
+    let en = answer_en(name);
+    if answers.knows(en) {
+        return Ok(en.to_owned());
+    }
+    let hint = perhaps(l, name, answers.names());
+    Err(tr!(
+        l,
+        "!нет ответа «{name}»{hint} (фразы ответов — в phrases.yaml)",
+        "!there is no answer {name:?}{hint} (phrases of answers are in phrases.yaml)"
+    ))
+}
+
+fn seconds(value: &Dynamic, least: f64, most: f64, l: Language) -> Result<u64, String> {
+    let number = value
+        .as_float()
+        .or_else(|_| value.as_int().map(|i| i as f64));
+    match number {
+        // Bounded by `most`, so the number fits.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Ok(s) if (least..=most).contains(&s) => Ok((s * 1000.0).round() as u64),
+        _ => Err(tr!(
+            l,
+            "число секунд от {least} до {most}",
+            "a number of seconds from {least} to {most}"
+        )),
+    }
+}
+
+fn whole(value: &Dynamic, least: u32, most: u32, l: Language) -> Result<u32, String> {
+    value
+        .as_int()
+        .ok()
+        .and_then(|i| u32::try_from(i).ok())
+        .filter(|n| (least..=most).contains(n))
+        .ok_or_else(|| {
+            tr!(
+                l,
+                "целое число от {least} до {most}",
+                "a whole number from {least} to {most}"
+            )
+        })
+}
+
+fn yes_or_no(value: &Dynamic, l: Language) -> Result<bool, String> {
+    value
+        .as_bool()
+        .map_err(|_| tr!(l, "true (истина) или false (ложь)", "true or false"))
+}
+
+fn terminator(value: &Dynamic, l: Language) -> Result<Option<char>, String> {
+    let key = |c: char| (c.is_ascii_digit() || c == '#' || c == '*').then_some(Some(c));
+    if value.as_bool() == Ok(false) {
+        return Ok(None);
+    }
+    let found = if let Ok(c) = value.as_char() {
+        key(c)
+    } else if let Some(s) = value.read_lock::<ImmutableString>() {
+        let mut chars = s.chars();
+        match (chars.next(), chars.next()) {
+            (Some(c), None) => key(c),
+            (None, _) => Some(None),
+            _ => None,
+        }
+    } else {
+        None
+    };
+    found.ok_or_else(|| {
+        tr!(
+            l,
+            "одна клавиша (цифра, # или *) или false",
+            "one key (a digit, # or *) or false"
+        )
+    })
+}
+
+fn barge_in(value: &Dynamic, l: Language) -> Result<BargeIn, String> {
+    if let Ok(on) = value.as_bool() {
+        return Ok(if on { BargeIn::default() } else { BargeIn::Off });
+    }
+    if let Ok(words) = value.as_int()
+        && let Some(words) = u32::try_from(words).ok().filter(|n| (1..=20).contains(n))
+    {
+        return Ok(BargeIn::Words(words));
+    }
+    let word = value
+        .read_lock::<ImmutableString>()
+        .map(|s| s.as_str().to_owned());
+    match word.as_deref() {
+        Some("speech" | "речь") => Ok(BargeIn::default()),
+        Some("words" | "слова") => Ok(BargeIn::Words(2)),
+        Some("intent" | "ответ") => Ok(BargeIn::Intent),
+        Some("digits" | "цифры") => Ok(BargeIn::Digits),
+        _ => Err(tr!(
+            l,
+            "\"речь\", \"ответ\", \"цифры\", число слов от 1 до 20 или ложь (speech, intent, digits, false)",
+            "\"speech\", \"intent\", \"digits\", a number of words from 1 to 20, or false"
+        )),
+    }
+}

@@ -1,0 +1,70 @@
+//! The prompts of a version: sound files by name and by the text that they speak.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::audio::Sound;
+
+/// Prompts, whole in memory.
+#[derive(Debug, Default)]
+pub struct Sounds {
+    by_name: BTreeMap<String, Sound>,
+    by_text: HashMap<String, String>,
+}
+
+impl Sounds {
+    /// Adds a file, by its name without ending.
+    pub(super) fn add(&mut self, sound: Sound) {
+        self.by_name.insert(sound.name.clone(), sound);
+    }
+
+    /// Says which text a file speaks. The file must be there; the answer is whether it was.
+    pub(super) fn tell_text(&mut self, name: &str, text: &str) -> bool {
+        let name = plain(name);
+        let known = self.by_name.contains_key(name);
+        if known {
+            self.by_text.insert(same(text), name.to_owned());
+        }
+        known
+    }
+
+    /// The file of that name, with or without `.wav`.
+    pub fn named(&self, name: &str) -> Option<&Sound> {
+        self.by_name.get(plain(name))
+    }
+
+    /// The file that speaks exactly that text; white space doesn't count.
+    pub fn speaking(&self, text: &str) -> Option<&Sound> {
+        self.by_text
+            .get(&same(text))
+            .and_then(|n| self.by_name.get(n))
+    }
+
+    /// All names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+}
+
+fn plain(name: &str) -> &str {
+    name.strip_suffix(".wav").unwrap_or(name)
+}
+
+fn same(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_are_found_by_name_and_by_text() {
+        let mut sounds = Sounds::default();
+        sounds.add(Sound::silence("привет", 20));
+        assert!(sounds.tell_text("привет.wav", "Добрый  день!"));
+        assert!(!sounds.tell_text("нет такого", "Что?"));
+        assert!(sounds.named("привет").is_some() && sounds.named("привет.wav").is_some());
+        assert_eq!(sounds.speaking(" Добрый день!\n").unwrap().name, "привет");
+        assert!(sounds.speaking("добрый день").is_none());
+    }
+}

@@ -1,0 +1,185 @@
+//! The words of the script language: one row each, English and Russian names, text and example for the guide, and
+//! what it does. Changing a row changes the engine, `check` and the guide together.
+
+use rhai::{Dynamic, FuncRegistration, Module};
+
+use super::api;
+use super::reply::ScriptReply;
+use super::talk::Talk;
+
+/// How a word enters the engine.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// A function; registers all its forms under the given name.
+    Function(fn(&mut Module, &str)),
+    /// A value of the call.
+    Value(fn(&Talk) -> Dynamic),
+    /// A field of a reply: in English, and in Russian where its words differ.
+    Field(fn(&ScriptReply) -> Dynamic, fn(&ScriptReply) -> Dynamic),
+    /// A method of a reply.
+    Method(fn(&mut Module, &str)),
+    /// A function that the dialog defines and the runtime calls.
+    Handler,
+}
+
+/// One row.
+#[derive(Clone, Copy)]
+pub struct Word {
+    /// English name.
+    pub en: &'static str,
+    /// Russian name.
+    pub ru: &'static str,
+    /// How it is written: the parameters of a function.
+    pub form: &'static str,
+    /// What it does, in Russian.
+    pub doc_ru: &'static str,
+    /// What it does, in English.
+    pub doc_en: &'static str,
+    /// An example.
+    pub example: &'static str,
+    /// How it enters the engine.
+    pub kind: Kind,
+}
+
+const fn row(
+    kind: Kind,
+    (en, ru): (&'static str, &'static str),
+    form: &'static str,
+    doc_ru: &'static str,
+    doc_en: &'static str,
+    example: &'static str,
+) -> Word {
+    Word {
+        en,
+        ru,
+        form,
+        doc_ru,
+        doc_en,
+        example,
+        kind,
+    }
+}
+
+use Kind::{Field, Function, Handler, Method, Value};
+
+/// All words but the keywords and settings.
+#[rustfmt::skip]
+pub const WORDS: &[Word] = &[
+    row(Function(api::play), ("play", "проиграть"), "(name, options)", "проигрывает файл из sounds (или список файлов); возвращается, когда дослушали или перебили", "plays a file of sounds, or a list; returns when heard or cut", r#"play("greeting");"#),
+    row(Function(api::say), ("say", "сказать"), "(text, options)", "произносит текст; ${параметр} заменяется значением", "speaks a text; ${param} is filled in", r#"say("Здравствуйте, ${name}!");"#),
+    row(Function(api::listen), ("listen", "слушать"), "(options)", "слушает ответ, ничего не говоря", "one listening window, no prompt", r#"let answer = listen(#{ timeout: 3 });"#),
+    row(Function(api::ask), ("ask", "спросить"), "(prompt, options)", "говорит вопрос и слушает ответ; переспрашивает attempts раз", "a prompt and a window; asks again, up to attempts times", r#"let answer = ask("Вы приедете?", #{ expect: ["yes", "no"], attempts: 3 });"#),
+    row(Function(api::menu), ("menu", "меню"), "(prompt, branches, options)", "выбор цифрой или словом; возвращает значение выбранной ветки или ()", "a choice by digit or word; gives the branch's value, or ()", r#"let part = menu("Для записи нажмите 1.", #{ "1, yes": "booking", "0, operator": "operator" });"#),
+    row(Function(api::digits), ("digits", "цифры"), "(count, options)", "принимает столько цифр, клавишами или голосом", "collects so many digits, by key or by voice", r#"let code = digits(4, #{ prompt: "Введите код.", attempts: 2 });"#),
+    row(Function(api::record), ("record", "записать"), "()", "начинает запись разговора", "begins to record the call", "record();"),
+    row(Function(api::record_stop), ("record_stop", "остановить_запись"), "()", "кончает запись", "ends the recording", "record_stop();"),
+    row(Function(api::transfer), ("transfer", "перевести"), "(number, options)", "соединяет с другим номером; возвращает answered, busy, no_answer или failed", "connects to another number; gives answered, busy, no_answer or failed", r#"let result = transfer("88001234567", #{ ring: 20 });"#),
+    row(Function(api::pause), ("pause", "пауза"), "(seconds)", "ждёт столько секунд; сказанное за это время не теряется", "waits so many seconds; what is said meanwhile is kept", "pause(1.5);"),
+    row(Function(api::hang_up), ("hang_up", "положить_трубку"), "()", "кладёт трубку; сценарий может ещё записать итог", "hangs up; the dialog may still leave its outcome", "hang_up();"),
+    row(Function(api::finish), ("finish", "завершить"), "(outcome, data)", "кончает разговор с таким итогом и данными для 1С", "ends the dialog with that outcome and data for 1C", r#"finish("confirmed");"#),
+    row(Function(api::stage), ("stage", "этап"), "(name)", "отмечает в истории, где сейчас разговор", "marks where the dialog is", r#"stage("greeting");"#),
+    row(Function(api::set), ("set", "запомнить"), "(key, value)", "запоминает значение для 1С и для ${key}", "keeps a value for 1C and for ${key}", r#"set("comment", answer.text);"#),
+    row(Function(api::param), ("param", "параметр"), "(key, otherwise)", "параметр, который дала 1С; если его нет — второе значение или ()", "a parameter that 1C gave; else the second value, or ()", r#"let name = param("name", "клиент");"#),
+    row(Function(api::log), ("log", "журнал"), "(text)", "пишет в историю звонка", "writes into the call's history", r#"log("клиент сомневается");"#),
+    row(Function(api::event), ("event", "событие"), "(name, data)", "событие в истории звонка", "an event in the call's history", r#"event("promise", #{ day: "завтра" });"#),
+    row(Function(api::call_again), ("call_again", "перезвонить"), "(when)", "просит позвонить ещё раз: через столько секунд или во время \"18:30\", \"25.11.2026 18:30\"", "asks for another attempt: in so many seconds, or at \"18:30\", \"2026-11-25 18:30\"", r#"call_again("18:30");"#),
+
+    row(Value(api::phone), ("phone", "телефон"), "", "номер человека; () — номер скрыт", "the person's number; () where it is hidden", r#"log("номер " + phone);"#),
+    row(Value(api::attempt), ("attempt", "попытка"), "", "которая это попытка дозвона, от 1", "which attempt this is, from 1", r#"if attempt > 1 { say("Звоним ещё раз."); }"#),
+    row(Value(api::call_id), ("call_id", "номер_звонка"), "", "номер звонка, который дала 1С", "1C's id of the call", "log(call_id);"),
+
+    row(Field(|r| r.reply().text.as_str().into(), |r| r.reply().text.as_str().into()), ("text", "текст"), "", "что сказал человек", "what was said", r#"set("said", answer.text);"#),
+    row(Field(|r| r.reply().kind.as_str().into(), |r| r.kind_ru().into()), ("kind", "вид"), "", "чем кончилось слушание: speech (речь), digits (цифры), no_input (молчание), too_long (слишком_долго), failed (сбой)", "how it ended: speech, digits, no_input, too_long, failed", r#"if answer.kind == "no_input" { finish("silent"); }"#),
+    row(Field(|r| r.reply().intent().unwrap_or("").into(), |r| r.intent_ru().into()), ("intent", "смысл"), "", "имя понятого ответа или пустая строка", "the understood answer's name, or an empty string", r#"switch answer.intent { "yes" => say("Ждём!"), _ => say("Жаль.") }"#),
+    row(Field(|r| r.reply().digits.as_str().into(), |r| r.reply().digits.as_str().into()), ("digits", "цифры"), "", "нажатые или названные цифры", "digits, keyed or spoken", r#"set("code", answer.digits);"#),
+    row(Field(|r| r.is("yes").into(), |r| r.is("yes").into()), ("yes", "да"), "", "ответ «да»", "the answer is yes", r#"if answer.yes { finish("confirmed"); }"#),
+    row(Field(|r| r.is("no").into(), |r| r.is("no").into()), ("no", "нет"), "", "ответ «нет»", "the answer is no", r#"if answer.no { finish("declined"); }"#),
+    row(Field(|r| r.reply().barged_in.into(), |r| r.reply().barged_in.into()), ("barged_in", "перебил"), "", "человек перебил фразу", "the prompt was cut", "if answer.barged_in { pause(0.3); }"),
+    row(Field(|r| i64::from(r.reply().attempts).into(), |r| i64::from(r.reply().attempts).into()), ("attempts", "попыток"), "", "с которого раза ответили", "asked so often", "if answer.attempts > 1 { log(\"переспросили\"); }"),
+    row(Field(api::parts, api::parts), ("parts", "части"), "", "высказывания, из которых сложен ответ", "the utterances that it was put together from", "log(answer.parts.len());"),
+    row(Method(api::is), ("is", "это"), "(name)", "ответ понят как name", "the answer is understood as name", r#"if answer.is("later") { finish("reschedule"); }"#),
+
+    row(Handler, ("on_hang_up", "при_отбое"), "(reason)", "эту функцию вызывают, если человек положил трубку", "called when the person hangs up", r#"fn on_hang_up(reason) { set("cut", true); }"#),
+];
+
+/// Names of the built-in answers, English and Russian: either may stand in `expect` and `is`.
+pub const ANSWERS: &[(&str, &str)] = &[
+    ("yes", "да"),
+    ("no", "нет"),
+    ("repeat", "повторить"),
+    ("later", "позже"),
+    ("wrong_person", "не_тот"),
+    ("operator", "оператор"),
+    ("stop_calling", "не_звонить"),
+    ("who_is_it", "кто_это"),
+    ("voicemail", "автоответчик"),
+];
+
+/// The English name of a built-in answer; any other name as it is.
+pub(super) fn answer_en(name: &str) -> &str {
+    ANSWERS
+        .iter()
+        .find(|(_, ru)| *ru == name)
+        .map_or(name, |(en, _)| en)
+}
+
+/// The Russian name of a built-in answer; any other name as it is.
+pub(super) fn answer_ru(name: &str) -> &str {
+    ANSWERS
+        .iter()
+        .find(|(en, _)| *en == name)
+        .map_or(name, |(_, ru)| ru)
+}
+
+/// The names under which the runtime calls a dialog's `on_hang_up`.
+pub(super) const ON_HANG_UP: [&str; 2] = ["on_hang_up", "при_отбое"];
+
+/// Registers functions, fields and methods under both names.
+pub(super) fn register(module: &mut Module) {
+    module.set_custom_type::<ScriptReply>("Reply");
+    for word in WORDS {
+        match word.kind {
+            Function(install) | Method(install) => {
+                install(module, word.en);
+                install(module, word.ru);
+            }
+            Field(en, ru) => {
+                for (name, read) in [(word.en, en), (word.ru, ru)] {
+                    FuncRegistration::new_getter(name)
+                        .set_into_module(module, move |reply: &mut ScriptReply| read(reply));
+                }
+            }
+            Value(_) | Handler => {}
+        }
+    }
+    api::register_operators(module);
+}
+
+/// The values of one call, under both names.
+pub(super) fn values(talk: &Talk) -> Module {
+    let mut module = Module::new();
+    for word in WORDS {
+        if let Value(read) = word.kind {
+            let value = read(talk);
+            module.set_var(word.en, value.clone());
+            module.set_var(word.ru, value);
+        }
+    }
+    module
+}
+
+/// Names of the values of a call, for the parser.
+pub(super) fn value_names() -> impl Iterator<Item = &'static str> {
+    WORDS
+        .iter()
+        .filter(|w| matches!(w.kind, Value(_)))
+        .flat_map(|w| [w.en, w.ru])
+}
+
+/// The function word of that name, in either language.
+pub(super) fn function(name: &str) -> Option<&'static Word> {
+    WORDS
+        .iter()
+        .filter(|w| matches!(w.kind, Function(_)))
+        .find(|w| w.en == name || w.ru == name)
+}
