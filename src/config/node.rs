@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn bombs_are_refused() {
-        let deep = "[".repeat(100) + &"]".repeat(100);
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
         assert!(parse(&deep).is_err());
         assert!(parse(&"- 1\n".repeat(20_000)).is_err());
         assert!(parse(&" ".repeat(MAX_BYTES + 1)).is_err());

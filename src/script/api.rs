@@ -124,10 +124,7 @@ pub(super) fn ask(module: &mut Module, name: &str) {
 pub(super) fn digits(module: &mut Module, name: &str) {
     fn digits(context: &Ctx, count: i64, map: &Map) -> Res<ScriptReply> {
         let talk = talk(context)?;
-        let Some(count) = u32::try_from(count)
-            .ok()
-            .filter(|n| (1..=40).contains(n))
-        else {
+        let Some(count) = u32::try_from(count).ok().filter(|n| (1..=40).contains(n)) else {
             return Err(fault(tr!(
                 talk.language,
                 "цифр может быть от 1 до 40, а не {count}",
@@ -197,11 +194,16 @@ pub(super) fn menu(module: &mut Module, name: &str) {
         for attempt in 0..attempts as usize {
             let question = prompts.get(attempt).or(prompts.last());
             let spoken = std::mem::take(&mut lead);
-            ask.prompts = vec![spoken.into_iter().chain(question.into_iter().flatten().cloned()).collect()];
+            ask.prompts = vec![
+                spoken
+                    .into_iter()
+                    .chain(question.into_iter().flatten().cloned())
+                    .collect(),
+            ];
             let reply = ScriptReply::new(talk.reply(|line| line.ask(&ask))?);
-            let chosen = branches.iter().find(|(key, _)| {
-                branch_keys(key).any(|k| reply.is(k))
-            });
+            let chosen = branches
+                .iter()
+                .find(|(key, _)| branch_keys(key).any(|k| reply.is(k)));
             if let Some((_, value)) = chosen {
                 return match value.read_lock::<FnPtr>().map(|f| f.clone()) {
                     Some(branch) => branch.call_within_context(context, ()),
@@ -222,11 +224,12 @@ pub(super) fn menu(module: &mut Module, name: &str) {
         &branches,
         &Map::new()
     ));
-    form!(
-        module,
-        name,
-        |c: Ctx, what: Dynamic, branches: Map, map: Map| menu(&c, &what, &branches, &map)
-    );
+    form!(module, name, |c: Ctx,
+                         what: Dynamic,
+                         branches: Map,
+                         map: Map| menu(
+        &c, &what, &branches, &map
+    ));
 }
 
 pub(super) fn record(module: &mut Module, name: &str) {
@@ -264,7 +267,10 @@ pub(super) fn transfer(module: &mut Module, name: &str) {
 
 pub(super) fn pause(module: &mut Module, name: &str) {
     form!(module, name, |c: Ctx, seconds: f64| wait(&c, seconds));
-    form!(module, name, |c: Ctx, seconds: i64| wait(&c, seconds as f64));
+    form!(module, name, |c: Ctx, seconds: i64| wait(
+        &c,
+        seconds as f64
+    ));
 }
 
 /// Waits on the line, so that a hang-up ends it.
@@ -406,7 +412,10 @@ pub(super) fn call_again(module: &mut Module, name: &str) {
             ))
         })?;
         talk.left(|left| left.call_again = Some(when));
-        talk.note(kind::SET, json!({ "key": "call_again", "value": when.to_string() }))
+        talk.note(
+            kind::SET,
+            json!({ "key": "call_again", "value": when.to_string() }),
+        )
     }
     form!(module, name, |c: Ctx, seconds: i64| at(
         &c,
@@ -475,19 +484,16 @@ pub(super) fn register_operators(module: &mut Module) {
         *text = text.replace(find, put).into();
         Ok(())
     }
-    form!(
-        module,
-        "replace",
-        |c: Ctx, text: &mut ImmutableString, find: &str, put: &str| replace(&c, text, find, put)
-    );
-    form!(
-        module,
-        "replace",
-        |c: Ctx, text: &mut ImmutableString, find: char, put: &str| replace(
-            &c,
-            text,
-            find.encode_utf8(&mut [0; 4]),
-            put
-        )
-    );
+    form!(module, "replace", |c: Ctx,
+                              text: &mut ImmutableString,
+                              find: &str,
+                              put: &str| {
+        replace(&c, text, find, put)
+    });
+    form!(module, "replace", |c: Ctx,
+                              text: &mut ImmutableString,
+                              find: char,
+                              put: &str| {
+        replace(&c, text, find.encode_utf8(&mut [0; 4]), put)
+    });
 }

@@ -33,7 +33,9 @@ pub const KEYWORDS: &[Keyword] = &[
     row("continue", &["продолжить"], || Token::Continue),
     row("fn", &["функция"], || Token::Fn),
     row("private", &["личная"], || Token::Private),
-    row("return", &["вернуть", "возврат"], || Token::Return),
+    row("return", &["вернуть", "возврат"], || {
+        Token::Return
+    }),
     row("let", &["пусть", "перем"], || Token::Let),
     row("const", &["постоянная"], || Token::Const),
     row("true", &["истина"], || Token::True),
@@ -43,7 +45,9 @@ pub const KEYWORDS: &[Keyword] = &[
     row("!", &["не"], || Token::Bang),
     row("try", &["попробовать"], || Token::Try),
     row("catch", &["исключение"], || Token::Catch),
-    row("throw", &["вызвать_исключение"], || Token::Throw),
+    row("throw", &["вызвать_исключение"], || {
+        Token::Throw
+    }),
     row("import", &["импорт"], || Token::Import),
     row("export", &["экспорт"], || Token::Export),
     row("as", &["как"], || Token::As),

@@ -36,9 +36,6 @@ mod sounds;
 mod talk;
 mod values;
 
-#[cfg(test)]
-mod tests;
-
 pub use check::{Report, check_folder};
 pub use library::{DialogInfo, Library, LibraryStatus};
 pub use run::Dialog;

@@ -204,12 +204,7 @@ impl Options {
     }
 
     /// These options with `map`'s laid over them. The error is a sentence for the analyst.
-    pub(super) fn with(
-        &self,
-        map: &Map,
-        taker: Taker,
-        language: Language,
-    ) -> Result<Self, String> {
+    pub(super) fn with(&self, map: &Map, taker: Taker, language: Language) -> Result<Self, String> {
         let mut options = self.clone();
         for (name, value) in map {
             let setting = taker.setting(name, language)?;

@@ -8,7 +8,7 @@ use super::words::{answer_en, answer_ru};
 
 /// A reply in a script's hand. Cheap to clone, never changes.
 #[derive(Clone)]
-pub struct ScriptReply(Arc<Reply>);
+pub(super) struct ScriptReply(Arc<Reply>);
 
 impl ScriptReply {
     /// Wraps it.

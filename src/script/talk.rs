@@ -143,10 +143,7 @@ impl Talk {
             left.data.insert(key.to_owned(), value.clone());
             Ok(())
         })?;
-        self.note(
-            kind::SET,
-            serde_json::json!({ "key": key, "value": value }),
-        )
+        self.note(kind::SET, serde_json::json!({ "key": key, "value": value }))
     }
 
     /// A value of the script's as JSON, bounded.

@@ -9,7 +9,7 @@ use super::talk::Talk;
 
 /// How a word enters the engine.
 #[derive(Clone, Copy)]
-pub enum Kind {
+pub(super) enum Kind {
     /// A function; registers all its forms under the given name.
     Function(fn(&mut Module, &str)),
     /// A value of the call.
@@ -38,7 +38,7 @@ pub struct Word {
     /// An example.
     pub example: &'static str,
     /// How it enters the engine.
-    pub kind: Kind,
+    pub(super) kind: Kind,
 }
 
 const fn row(

@@ -1,0 +1,167 @@
+//! A dialog's life on its call: from the first word to what it leaves, whatever happens to the call or the script.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
+use serde_json::json;
+
+use crate::call::history::kind;
+use crate::call::{BargeIn, DialogEnd, Fault, Line};
+
+use super::engine;
+use super::explain;
+use super::prompts;
+use super::talk::{Ending, Talk};
+use super::tr;
+use super::version::{DialogFile, Version};
+
+/// Stack that a dialog's thread needs, bytes. Only what is touched becomes memory; a test runs the deepest script on it.
+pub const STACK_BYTES: usize = if cfg!(debug_assertions) {
+    8 * 1024 * 1024
+} else {
+    2 * 1024 * 1024
+};
+
+/// A dialog of one version. Cheap to clone; keeps its version alive.
+#[derive(Clone)]
+pub struct Dialog {
+    version: Arc<Version>,
+    file: Arc<DialogFile>,
+}
+
+impl Dialog {
+    pub(super) fn new(version: Arc<Version>, file: Arc<DialogFile>) -> Self {
+        Self { version, file }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.file.name
+    }
+
+    /// Its version.
+    pub fn version(&self) -> &Arc<Version> {
+        &self.version
+    }
+
+    /// Its title; empty where its YAML gives none.
+    pub fn title(&self) -> &str {
+        &self.file.settings.title
+    }
+
+    /// Runs it on the caller's thread, which wants [`STACK_BYTES`] of stack. Never panics: a fault is in the answer, with
+    /// file, line and column.
+    pub fn run(&self, line: Line) -> DialogEnd {
+        let language = self.version.language();
+        let talk = Arc::new(Talk::new(
+            line,
+            Arc::clone(&self.file),
+            Arc::clone(self.version.sounds()),
+            language,
+        ));
+        let fault = match catch_unwind(AssertUnwindSafe(|| self.talk_through(&talk))) {
+            Ok(fault) => fault,
+            Err(_) => Some(Fault {
+                file: self.file.file.clone(),
+                line: 0,
+                column: 0,
+                message: tr!(
+                    language,
+                    "сбой исполнителя сценариев: сообщите разработчикам",
+                    "the script engine failed: tell the developers"
+                ),
+            }),
+        };
+        talk.left(|left| DialogEnd {
+            outcome: left.outcome.take(),
+            data: std::mem::take(&mut left.data),
+            version: self.version.id().to_owned(),
+            fault,
+            call_again: left.call_again,
+        })
+    }
+
+    fn talk_through(&self, talk: &Arc<Talk>) -> Option<Fault> {
+        let file = &self.file;
+        talk.line.note(
+            kind::DIALOG,
+            json!({ "state": "began", "dialog": file.name, "version": self.version.id() }),
+        );
+        let engine = engine::for_call(talk, &self.version.modules);
+        let result = self
+            .begin(talk)
+            .and_then(|()| engine.run_ast_with_scope(&mut Scope::new(), &file.ast));
+        let hung_up = match self.ending(talk, result) {
+            Ok(Some(Ending::HungUp)) => !talk.left(|left| left.hung_up),
+            Ok(_) => false,
+            Err(fault) => return Some(fault),
+        };
+        if hung_up && let Some(name) = file.on_hang_up {
+            let result = call(&engine, &file.ast, name);
+            return self.ending(talk, result).err();
+        }
+        None
+    }
+
+    /// What stands before the script: the recording that its settings want, and the order's prompt file.
+    fn begin(&self, talk: &Talk) -> Result<(), Box<EvalAltResult>> {
+        if self.file.settings.recording {
+            talk.wait(Line::record)?;
+        }
+        if let Some(name) = &talk.line.info().file {
+            let prompt = prompts::file(talk, name)?;
+            talk.reply(|line| line.play(vec![prompt], BargeIn::default()))?;
+        }
+        Ok(())
+    }
+
+    /// Why the script ended: by itself (`None`), from outside, or by a fault.
+    fn ending(
+        &self,
+        talk: &Talk,
+        result: Result<(), Box<EvalAltResult>>,
+    ) -> Result<Option<Ending>, Fault> {
+        let Err(error) = result else {
+            return Ok(None);
+        };
+        match error.unwrap_inner() {
+            EvalAltResult::ErrorTerminated(token, _)
+                if let Some(ending) = token.clone().try_cast::<Ending>()
+                    && ending != Ending::Busy =>
+            {
+                Ok(Some(ending))
+            }
+            // `exit()` and a `return` at the top are endings like any other.
+            EvalAltResult::Exit(..) | EvalAltResult::Return(..) => Ok(None),
+            _ => {
+                let own: Vec<String> = self
+                    .file
+                    .ast
+                    .iter_functions()
+                    .map(|f| f.name.to_owned())
+                    .collect();
+                let fault = explain::eval(&error, &self.file.file, talk.language, &own);
+                tracing::warn!(
+                    call_id = %talk.line.info().call_id,
+                    file = fault.file, line = fault.line, column = fault.column,
+                    "dialog fault: {}", fault.message,
+                );
+                Err(fault)
+            }
+        }
+    }
+}
+
+fn call(engine: &Engine, ast: &AST, name: &str) -> Result<(), Box<EvalAltResult>> {
+    let options = CallFnOptions::new().eval_ast(false).rewind_scope(true);
+    engine
+        .call_fn_with_options::<Dynamic>(options, &mut Scope::new(), ast, name, ("hang_up",))
+        .map(drop)
+}
+
+impl std::fmt::Debug for Dialog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Dialog({}, {})", self.file.name, self.version.id())
+    }
+}

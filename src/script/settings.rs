@@ -1,0 +1,233 @@
+//! The YAML files beside the dialogs: `<dialog>.yaml`, `phrases.yaml`, `sounds/texts.yaml`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::call::Fault;
+use crate::config::Language;
+use crate::phrases::{Answers, PhraseFault};
+
+use super::tr;
+
+/// A dialog's settings.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Settings {
+    /// What people call the dialog.
+    pub(super) title: String,
+    /// Parameters with their defaults; `null`: 1C has to give it.
+    pub(super) params: Map<String, Value>,
+    /// Settings of `ask`, `listen`, `digits` and `menu`, unless the script says otherwise.
+    pub(super) listen: Map<String, Value>,
+    /// Phrases of this dialog only, over `phrases.yaml`.
+    pub(super) phrases: BTreeMap<String, Vec<String>>,
+    /// Record every call.
+    pub(super) recording: bool,
+}
+
+/// Reads YAML; a fault names file and line.
+pub(super) fn read<T: DeserializeOwned + Default>(
+    file: &str,
+    bytes: &[u8],
+    language: Language,
+) -> Result<T, Fault> {
+    let text = text(file, bytes, language)?;
+    // A file of comments only is an empty one.
+    if text
+        .lines()
+        .all(|l| l.trim().is_empty() || l.trim_start().starts_with('#'))
+    {
+        return Ok(T::default());
+    }
+    serde_yaml::from_str(text).map_err(|error| {
+        let place = error.location();
+        let number = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+        let what = error.without_snippet().to_string();
+        Fault {
+            file: file.to_owned(),
+            line: number(place.map(|p| p.line())),
+            column: number(place.map(|p| p.column())),
+            message: tr!(
+                language,
+                "YAML не читается: {what}",
+                "the YAML can't be read: {what}"
+            ),
+        }
+    })
+}
+
+/// The file as text, without a byte order mark.
+pub(super) fn text<'a>(file: &str, bytes: &'a [u8], language: Language) -> Result<&'a str, Fault> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => {
+            let before = &bytes[..error.valid_up_to()];
+            Err(Fault {
+                file: file.to_owned(),
+                line: before.iter().filter(|b| **b == b'\n').count() + 1,
+                column: 0,
+                message: tr!(
+                    language,
+                    "файл не в UTF-8: сохраните его в кодировке UTF-8",
+                    "the file is not UTF-8: save it as UTF-8"
+                ),
+            })
+        }
+    }
+}
+
+/// Lays lists of phrases over `base`; faults name the line on which the answer's name or the phrase stands.
+pub(super) fn overlay(
+    base: &Answers,
+    lists: &BTreeMap<String, Vec<String>>,
+    file: &str,
+    source: &str,
+    language: Language,
+) -> Result<Answers, Vec<Fault>> {
+    base.overlaid(lists).map_err(|faults| {
+        faults
+            .iter()
+            .map(|fault| {
+                let (line, message) = place_and_sentence(fault, source, language);
+                Fault {
+                    file: file.to_owned(),
+                    line,
+                    column: 0,
+                    message,
+                }
+            })
+            .collect()
+    })
+}
+
+fn place_and_sentence(fault: &PhraseFault, source: &str, language: Language) -> (usize, String) {
+    let (name, phrase, ru): (&str, &str, String) = match fault {
+        PhraseFault::Name { name } => (
+            name.as_str(),
+            "",
+            format!("имя ответа «{name}» не годится: нужны буквы, цифры и _, не длиннее 64"),
+        ),
+        PhraseFault::Empty { name } => (
+            name,
+            "",
+            format!("у ответа «{name}» нет фраз: впишите хотя бы одну или уберите имя"),
+        ),
+        PhraseFault::NoWords { name, phrase } => (
+            name,
+            phrase,
+            format!("ответ «{name}»: во фразе «{phrase}» нет слов"),
+        ),
+        PhraseFault::LongPhrase {
+            name,
+            phrase,
+            words,
+        } => (
+            name,
+            phrase,
+            format!("ответ «{name}»: во фразе «{phrase}» {words} слов, это слишком много"),
+        ),
+        PhraseFault::ManyPhrases { name, phrases } => (
+            name,
+            "",
+            format!("у ответа «{name}» {phrases} фраз, это слишком много"),
+        ),
+        PhraseFault::ManyAnswers { answers } => (
+            "",
+            "",
+            format!("названо {answers} ответов, это слишком много"),
+        ),
+        PhraseFault::Twice {
+            phrase,
+            first,
+            second,
+        } => (
+            second,
+            phrase,
+            format!(
+                "фраза «{phrase}» стоит и в «{first}», и в «{second}»: оставьте её в одном из них"
+            ),
+        ),
+    };
+    let message = match language {
+        Language::Ru => ru,
+        Language::En => fault.to_string(),
+    };
+    (line_of(source, name, phrase), message)
+}
+
+/// The line on which `phrase` stands below the line that names `name`; the name's line without a phrase; 0 if neither.
+fn line_of(source: &str, name: &str, phrase: &str) -> usize {
+    let names = |line: &str| {
+        let key = line.trim_start().trim_start_matches(['"', '\'']);
+        !name.is_empty()
+            && key
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
+    };
+    let Some(start) = source.lines().position(names) else {
+        return 0;
+    };
+    if phrase.is_empty() {
+        return start + 1;
+    }
+    source
+        .lines()
+        .skip(start)
+        .position(|line| line.contains(phrase))
+        .map_or(start + 1, |below| start + below + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_of_yaml_name_their_line() {
+        let settings: Settings = read(
+            "a.yaml",
+            "\u{feff}title: Опрос\nparams: {name: гость, city: null}\nlisten: {timeout: 3}\n"
+                .as_bytes(),
+            Language::Ru,
+        )
+        .unwrap();
+        assert_eq!(settings.title, "Опрос");
+        assert_eq!(settings.params["name"], "гость");
+        for (bytes, line, part) in [
+            (&b"title: x\ntitel: y\n"[..], 2, "titel"),
+            (b"title: x\nparams: [1]\n", 2, ""),
+            (b"title: x\n\xff\xfe\n", 2, "UTF-8"),
+            (b"a: 'b\n", 0, ""),
+        ] {
+            let fault = read::<Settings>("a.yaml", bytes, Language::Ru).unwrap_err();
+            if line > 0 {
+                assert_eq!(fault.line, line, "{fault:?}");
+            }
+            assert!(fault.message.contains(part), "{fault:?}");
+        }
+        assert!(read::<Settings>("a.yaml", b"# nothing\n\n", Language::Ru).is_ok());
+    }
+
+    #[test]
+    fn faults_of_phrases_name_their_line() {
+        let source = "# answers\nyes:\n  - да\n  - конечно\nno:\n  - нет\n  - конечно\nодин: []\n";
+        let lists: BTreeMap<String, Vec<String>> =
+            read("phrases.yaml", source.as_bytes(), Language::Ru).unwrap();
+        let faults = overlay(
+            &Answers::builtin(),
+            &lists,
+            "phrases.yaml",
+            source,
+            Language::Ru,
+        )
+        .unwrap_err();
+        let lines: Vec<usize> = faults.iter().map(|f| f.line).collect();
+        assert!(lines.contains(&8), "{faults:?}");
+        assert!(
+            faults.iter().any(|f| f.message.contains("конечно")),
+            "{faults:?}"
+        );
+    }
+}
