@@ -365,3 +365,81 @@ fn a_wrong_config_is_named() {
     rate.sample_rate = 11_025;
     assert!(Vosk::new(rate).unwrap_err().to_string().contains("11025"));
 }
+
+/// Words and latency of a real recognizer: `GOVORUN_VOSK_URL=ws://host:port GOVORUN_VOSK_WAVS=folder` (WAVs with half a
+/// second of quiet at their end, and `manifest.tsv` of name and text), run with `--run-ignored only --no-capture`.
+#[tokio::test]
+#[ignore = "needs a recognizer: set GOVORUN_VOSK_URL and GOVORUN_VOSK_WAVS"]
+#[allow(clippy::print_stdout)]
+async fn a_real_recognizer() {
+    const TAIL_MS: u64 = 500;
+    let url = std::env::var("GOVORUN_VOSK_URL").unwrap();
+    let folder = std::path::PathBuf::from(std::env::var("GOVORUN_VOSK_WAVS").unwrap());
+    let manifest = std::fs::read_to_string(folder.join("manifest.tsv")).unwrap();
+    let vosk = Vosk::new(VoskConfig::new("real", url)).unwrap();
+    let mut latencies = Vec::new();
+    let (mut exact, mut all) = (0, 0);
+    for (name, text) in manifest.lines().filter_map(|l| l.split_once('\t')) {
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        let sound = crate::audio::wav::decode(name, &bytes).unwrap();
+        let mut frames: Vec<Frame> = sound
+            .samples
+            .chunks_exact(160)
+            .map(|c| Frame(c.try_into().unwrap()))
+            .collect();
+        let spoken_to = frames.len() as u64 * 20 - TAIL_MS;
+        frames.extend([Frame::SILENCE; 150]);
+        let mut stream = vosk.open(StreamOptions::default());
+        let feed = stream.feed.clone();
+        let from = Instant::now();
+        let pace = tokio::spawn(async move {
+            for (index, frame) in frames.into_iter().enumerate() {
+                tokio::time::sleep_until(from + Duration::from_millis(20 * index as u64)).await;
+                feed.send(AsrInput::Audio(frame)).await.unwrap();
+                // Where a voice activity detector with 0.7 s of patience would end the utterance.
+                if index as u64 * 20 == spoken_to + 700 {
+                    feed.send(AsrInput::EndOfUtterance).await.unwrap();
+                }
+            }
+        });
+        let mut partials = 0;
+        let mut first_partial = None;
+        let heard = loop {
+            match timeout(Duration::from_secs(10), stream.events.recv())
+                .await
+                .unwrap()
+                .unwrap()
+            {
+                AsrEvent::Partial { .. } => {
+                    partials += 1;
+                    first_partial.get_or_insert(from.elapsed().as_millis());
+                }
+                AsrEvent::Final {
+                    text,
+                    start_ms,
+                    end_ms,
+                } => break (text, start_ms, end_ms),
+                other => println!("{other:?}"),
+            }
+        };
+        let late = (from.elapsed().as_millis() as u64).saturating_sub(spoken_to);
+        pace.abort();
+        latencies.push(late);
+        all += 1;
+        let plain = text.replace(',', "").replace('ё', "е");
+        exact += usize::from(heard.0.as_str() == plain);
+        println!(
+            "{name}: {text:?} heard as {:?}, {late} ms after the speech, {partials} partials, the first at {first_partial:?}, words at {:?} to {:?}",
+            heard.0.as_str(),
+            heard.1,
+            heard.2,
+        );
+    }
+    latencies.sort_unstable();
+    println!(
+        "{exact} of {all} exact; final after the end of speech: median {} ms, worst {} ms",
+        latencies[all / 2],
+        latencies[all - 1]
+    );
+    assert!(exact * 4 >= all, "{exact} of {all}");
+}
