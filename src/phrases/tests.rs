@@ -122,6 +122,28 @@ fn a_confirmation_by_telephone() {
     );
 }
 
+/// What a real recognizer made of a synthetic voice: "да, приду", "нет, не приду", "позовите человека" ...
+#[test]
+fn misheard_words_do_no_harm() {
+    check(
+        &Answers::builtin(),
+        ALL,
+        &[
+            ("да придут", Some("yes")),
+            ("нет не придут", Some("no")),
+            ("глаз", None),
+            ("а то мне не заби", None),
+            ("можно перенести на 5 нигсу", Some("later")),
+            ("позавить и человека", Some("operator")),
+            ("сыди ниче с упиратуром", None),
+            ("в яши близьм номером", None),
+            ("я опоздавил на полчаса", None),
+            ("и сейчас подождите", None),
+            ("алло я вас не слышу", Some("repeat")),
+        ],
+    );
+}
+
 #[test]
 fn in_english() {
     check(

@@ -151,7 +151,7 @@ impl Folder {
             return total;
         }
         let goal = most / 100 * KEPT_PERCENT;
-        files.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+        files.sort_unstable_by_key(|(age, ..)| std::cmp::Reverse(*age));
         for (age, bytes, path) in files {
             if total <= goal || age < self.keep_for {
                 break;
