@@ -2,7 +2,7 @@
 -- Times are Unix milliseconds; params and data are JSON objects; words are those of HTTP.
 
 -- "Govo": says that a SQLite file is ours.
-PRAGMA application_id = 1198486127;
+PRAGMA application_id = 1198487151;
 
 CREATE TABLE calls (
     n            INTEGER PRIMARY KEY,             -- age: who came first

@@ -1,0 +1,169 @@
+//! What was acknowledged is there, after kill -9 too; and how long acknowledging takes.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::*;
+
+const CHILD: &str = "GOVORUN_TEST_STORE";
+
+/// Not a test of its own: the process that is killed. Writes orders for ever and says each one that was acknowledged.
+#[tokio::test]
+async fn child_writes_until_killed() {
+    let Some(path) = std::env::var_os(CHILD) else {
+        return;
+    };
+    let store = Store::open(path).unwrap();
+    store.recover(at(0), at(0)).await.unwrap();
+    let round = std::process::id();
+    let (told, mut lines) = tokio::sync::mpsc::channel::<String>(100);
+    // Several at once, so that commits hold more than one.
+    for task in 0..4 {
+        let (store, told) = (store.clone(), told.clone());
+        tokio::spawn(async move {
+            for n in 0.. {
+                let name = format!("p{round}-{task}-{n}");
+                add(&store, &order(&name), at(0)).await;
+                told.send(name).await.unwrap();
+                store.take_due(at(1), 1).await.unwrap();
+            }
+        });
+    }
+    let mut out = std::io::stdout().lock();
+    while let Some(name) = lines.recv().await {
+        writeln!(out, "\nacknowledged {name}").unwrap();
+        out.flush().unwrap();
+    }
+}
+
+#[test]
+fn every_acknowledged_order_survives_kill_9() {
+    let place = Place::new();
+    let mut acknowledged = Vec::new();
+    for round in 0..8u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "store::tests::durability::child_writes_until_killed",
+                "--nocapture",
+            ])
+            .env(CHILD, &place.path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut killer = None;
+        for line in lines {
+            let Ok(line) = line else { break };
+            if let Some(name) = line.strip_prefix("acknowledged ") {
+                acknowledged.push(name.to_owned());
+                // At another point of its work each time, once it works.
+                if killer.is_none() {
+                    let number = child.id().to_string();
+                    killer = Some(std::thread::spawn(move || {
+                        std::thread::sleep(Duration::from_millis(3 + 11 * round));
+                        let killed = Command::new("kill").args(["-9", &number]).status();
+                        assert!(killed.unwrap().success());
+                    }));
+                }
+            }
+        }
+        let status = child.wait().unwrap();
+        assert!(killer.is_some(), "the child never worked: {status}");
+        killer.unwrap().join().unwrap();
+        assert!(!status.success());
+    }
+    // The last line of a round may be cut in the middle.
+    assert!(acknowledged.len() > 50, "{}", acknowledged.len());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let store = place.open();
+        for name in &acknowledged {
+            let call = store.call(&id(name)).await.unwrap();
+            assert!(call.is_some(), "{name} was acknowledged and is gone");
+        }
+        // Dialing and never rang: all queued again, none counted twice, the cursor without a hole.
+        store.recover(at(10), at(10)).await.unwrap();
+        let (mut cursor, mut states) = (0, std::collections::HashMap::new());
+        loop {
+            let (page, next) = store.changes(cursor, MAX_PAGE).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            for change in page {
+                cursor += 1;
+                assert_eq!(change.cursor, cursor);
+                states.insert(change.id.clone(), (change.status, change.attempt));
+            }
+            assert_eq!(cursor, next);
+        }
+        assert!(states.len() >= acknowledged.len());
+        assert!(
+            states
+                .values()
+                .all(|state| matches!(state, (Status::Queued, 0) | (Status::Finished, 1)))
+        );
+    });
+}
+
+/// Prints what taking orders costs; fails only where it is hopeless.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_orders() {
+    let place = Place::new();
+    let store = place.open();
+    let began = Instant::now();
+    let all: Vec<_> = (0..10_000)
+        .map(|n| (order(&format!("b{n}")), "hash".to_owned()))
+        .collect();
+    for part in all.chunks(1_000) {
+        store.add_orders(part.to_vec(), at(0)).await.unwrap();
+    }
+    let batched = began.elapsed();
+
+    let began = Instant::now();
+    let clients: Vec<_> = (0..50)
+        .map(|client| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for n in 0..40 {
+                    add(&store, &order(&format!("c{client}-{n}")), at(0)).await;
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+    let together = began.elapsed();
+
+    let began = Instant::now();
+    for n in 0..100 {
+        add(&store, &order(&format!("s{n}")), at(0)).await;
+    }
+    let single = began.elapsed();
+
+    let began = Instant::now();
+    let mut taken = 0;
+    loop {
+        let due = store.take_due(at(1), 100).await.unwrap();
+        if due.is_empty() {
+            break;
+        }
+        taken += due.len();
+    }
+    let taking = began.elapsed();
+    assert_eq!(taken, 12_100);
+    let began = Instant::now();
+    let (page, _) = store.changes(12_000, 100).await.unwrap();
+    assert_eq!(page.len(), 100);
+    let page = began.elapsed();
+    let out = format!(
+        "10,000 orders in batches of 1,000: {batched:?}; 2,000 by 50 clients at once: {together:?}; \
+         100 one after another: {single:?}; 12,100 taken by hundreds: {taking:?}; a page of 100 changes: {page:?}\n"
+    );
+    std::io::stdout().write_all(out.as_bytes()).unwrap();
+    assert!(batched < Duration::from_secs(60), "{out}");
+}
