@@ -1,0 +1,133 @@
+//! What changed since a cursor, and a call's history: pages of them, and waiting for the next change.
+
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::orders::{answer, path_id};
+use super::refusal::Refusal;
+use super::{HttpState, query, report};
+use crate::config::nearest;
+use crate::store::MAX_PAGE;
+
+/// Rows of a page where the request doesn't say.
+const USUAL_PAGE: u64 = 100;
+/// Longest wait for a change, seconds.
+const MAX_WAIT: u64 = 60;
+
+/// Whole numbers of a query: `(name, usual, least, most)`, and nothing else in it.
+fn numbers<const N: usize>(
+    raw: Option<&str>,
+    known: [(&str, u64, u64, u64); N],
+) -> Result<[u64; N], Refusal> {
+    let mut found = known.map(|(_, usual, _, _)| usual);
+    for (name, value) in query::parse(raw.unwrap_or_default())? {
+        let Some(at) = known.iter().position(|(key, ..)| *key == name) else {
+            let all = known.map(|(key, ..)| key);
+            let short: String = name.chars().take(40).collect();
+            let near = nearest(&name, all)
+                .map(|near| format!("{near}? "))
+                .unwrap_or_default();
+            let all = all.join(", ");
+            return Err(Refusal::field(
+                "unknown_field",
+                &short,
+                format!("параметра {short} нет; {near}Есть: {all}"),
+                format!("there is no parameter {short}; {near}There are: {all}"),
+            ));
+        };
+        let (key, _, least, most) = known[at];
+        found[at] = match value.parse::<u64>() {
+            Ok(number) if (least..=most).contains(&number) => number,
+            _ => {
+                return Err(Refusal::field(
+                    "out_of_range",
+                    key,
+                    format!("нужно целое число от {least} до {most}"),
+                    format!("a whole number from {least} to {most} is wanted"),
+                ));
+            }
+        };
+    }
+    Ok(found)
+}
+
+/// `GET /api/v1/changes?after=&limit=&wait=`: where there is nothing yet, it waits up to `wait` seconds.
+pub(super) async fn list(
+    State(state): State<HttpState>,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Refusal> {
+    let [after, limit, wait] = numbers(
+        raw.as_deref(),
+        [
+            ("after", 0, 0, i64::MAX as u64),
+            ("limit", USUAL_PAGE, 1, MAX_PAGE as u64),
+            ("wait", 0, 0, MAX_WAIT),
+        ],
+    )?;
+    let cursor = i64::try_from(after).unwrap_or(i64::MAX);
+    let limit = usize::try_from(limit).unwrap_or(MAX_PAGE);
+    let mut newest = state.store().newest_change();
+    if cursor > *newest.borrow_and_update() {
+        // A cursor from another store: to answer "nothing new" would lose everything from here on, unseen.
+        return Err(Refusal::field(
+            "unknown_cursor",
+            "after",
+            "такого места в изменениях ещё нет: базу сменили? Начните с after=0",
+            "there is no such place yet: was the store replaced? Begin with after=0",
+        ));
+    }
+    let until = tokio::time::Instant::now() + Duration::from_secs(wait);
+    loop {
+        let page = state.store().changes(cursor, limit).await;
+        let (changes, next) = page.map_err(|error| Refusal::store(&error))?;
+        let grows = async {
+            tokio::select! {
+                changed = newest.changed() => changed.is_ok(),
+                () = tokio::time::sleep_until(until) => false,
+                () = state.stop().cancelled() => false,
+            }
+        };
+        if changes.is_empty() && wait > 0 && grows.await {
+            continue;
+        }
+        let told: Vec<Value> = changes.iter().map(report::change).collect();
+        let more = told.len() == limit;
+        return Ok(answer(
+            StatusCode::OK,
+            &json!({ "changes": told, "cursor": next, "more": more }),
+        ));
+    }
+}
+
+/// `GET /api/v1/calls/{id}/events?after=&limit=`
+pub(super) async fn events(
+    State(state): State<HttpState>,
+    path: Result<Path<String>, PathRejection>,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Refusal> {
+    let id = path_id(path)?;
+    let [after, limit] = numbers(
+        raw.as_deref(),
+        [
+            ("after", 0, 0, i64::MAX as u64),
+            ("limit", MAX_PAGE as u64, 1, MAX_PAGE as u64),
+        ],
+    )?;
+    let limit = usize::try_from(limit).unwrap_or(MAX_PAGE);
+    let page = state.store().events(&id, after, limit).await;
+    let events = page
+        .map_err(|error| Refusal::store(&error))?
+        .ok_or_else(Refusal::no_call)?;
+    let next = events.last().map_or(after, |event| event.seq);
+    let told: Vec<Value> = events.iter().map(report::event).collect();
+    let more = told.len() == limit;
+    Ok(answer(
+        StatusCode::OK,
+        &json!({ "id": id.as_str(), "events": told, "after": next, "more": more }),
+    ))
+}

@@ -1,0 +1,121 @@
+//! The dialogs that orders may name, and their faults.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::json;
+
+use super::HttpState;
+use super::orders::answer;
+use super::refusal::Refusal;
+use crate::call::{Fault, Order};
+use crate::config::nearest;
+use crate::script::{LibraryStatus, Version};
+
+/// Most names in a message.
+const MAX_NAMED: usize = 20;
+
+/// The names of one moment: a batch is checked against one reading of the library.
+pub(super) struct Names(Arc<Version>);
+
+impl Names {
+    pub(super) fn of(state: &HttpState) -> Self {
+        Self(state.library().current())
+    }
+
+    /// The order's dialog and prompt are there.
+    pub(super) fn fit(&self, order: &Order) -> Result<(), Refusal> {
+        if self.0.dialog(&order.dialog).is_none() {
+            return Err(self.unknown(&order.dialog, StatusCode::UNPROCESSABLE_ENTITY));
+        }
+        match &order.file {
+            Some(file) if self.0.sound(file).is_none() => Err(Refusal::field(
+                "no_prompt",
+                "file",
+                format!("файла {file} нет в папке sounds"),
+                format!("there is no {file} in the folder sounds"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn unknown(&self, name: &str, status: StatusCode) -> Refusal {
+        let near = nearest(name, self.0.dialogs().map(|(name, _)| name));
+        let mut all: Vec<&str> = self
+            .0
+            .dialogs()
+            .map(|(name, _)| name)
+            .take(MAX_NAMED + 1)
+            .collect();
+        if all.len() > MAX_NAMED {
+            all[MAX_NAMED] = "…";
+        }
+        let all = if all.is_empty() {
+            "—".to_owned()
+        } else {
+            all.join(", ")
+        };
+        let (near_ru, near_en) = match near {
+            Some(near) => (
+                format!("может быть, {near}? "),
+                format!("did you mean {near}? "),
+            ),
+            None => Default::default(),
+        };
+        let mut refusal = Refusal::field(
+            "no_dialog",
+            "dialog",
+            format!("диалога {name} нет; {near_ru}Есть: {all}"),
+            format!("there is no dialog {name}; {near_en}There are: {all}"),
+        );
+        refusal.status = status;
+        refusal
+    }
+}
+
+/// The order's dialog and prompt are there.
+pub(super) fn fits(state: &HttpState, order: &Order) -> Result<(), Refusal> {
+    Names::of(state).fit(order)
+}
+
+/// The library's status; off the runtime's threads, for a reload that is going on has to end first.
+async fn status(state: &HttpState) -> Result<LibraryStatus, Refusal> {
+    let library = Arc::clone(state.library());
+    let status = tokio::task::spawn_blocking(move || library.status()).await;
+    status.map_err(|error| Refusal::failed(&error))
+}
+
+/// `GET /api/v1/dialogs`
+pub(super) async fn list(State(state): State<HttpState>) -> Result<Response, Refusal> {
+    let status = status(&state).await?;
+    Ok(answer(StatusCode::OK, &json!(status)))
+}
+
+/// `GET /api/v1/dialogs/{name}`: with the faults of its own files only.
+pub(super) async fn show(
+    State(state): State<HttpState>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refusal> {
+    let name = path.map(|Path(name)| name).unwrap_or_default();
+    let status = status(&state).await?;
+    let Some(dialog) = status.dialogs.iter().find(|dialog| dialog.name == name) else {
+        let short: String = name.chars().take(40).collect();
+        return Err(Names::of(&state).unknown(&short, StatusCode::NOT_FOUND));
+    };
+    let own = |fault: &&Fault| {
+        let rest = fault.file.strip_prefix(name.as_str());
+        rest.is_some_and(|rest| [".rhai", ".yaml", ".test.yaml"].contains(&rest))
+    };
+    let faults: Vec<&Fault> = status.faults.iter().filter(own).collect();
+    let told = json!({
+        "name": dialog.name,
+        "title": dialog.title,
+        "version": status.version,
+        "since": status.since,
+        "faults": faults,
+    });
+    Ok(answer(StatusCode::OK, &told))
+}

@@ -1,0 +1,179 @@
+//! What the handlers share: the store, the settings, and what the app joins to them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::health::{HealthPart, Metric};
+use super::serve::Limits;
+use crate::config::{HttpConfig, Language};
+use crate::ident::CallId;
+use crate::script::Library;
+use crate::store::Store;
+
+/// Batches that are read at once: each may take many times its size while it is checked.
+const BATCHES_AT_ONCE: usize = 4;
+
+/// The state of the HTTP server; clones share it. Built once by the app: `HttpState::new(..).with_health(..)`.
+#[derive(Clone)]
+pub struct HttpState {
+    shared: Arc<Shared>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    language: Language,
+    http: HttpConfig,
+    store: Store,
+    library: Arc<Library>,
+    health: Arc<dyn Fn() -> Vec<HealthPart> + Send + Sync>,
+    metrics: Arc<dyn Fn() -> Vec<Metric> + Send + Sync>,
+    hang_up: Arc<dyn Fn(&CallId) + Send + Sync>,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    zone: TimeZone,
+    limits: Limits,
+    counters: Arc<Counters>,
+    batches: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+/// How many answers of each class were given.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    classes: [AtomicU64; 6],
+}
+
+impl Counters {
+    pub(super) fn answered(&self, status: StatusCode) {
+        let class = usize::from(status.as_u16() / 100).min(5);
+        self.classes[class].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// `(class, count)`: 2 for 2xx.
+    pub(super) fn read(&self) -> impl Iterator<Item = (usize, u64)> {
+        let count = |class: usize| self.classes[class].load(Ordering::Relaxed);
+        (2..=5).map(move |class| (class, count(class)))
+    }
+}
+
+impl HttpState {
+    /// A server over `store` and `library` that reports no other parts and hangs up nothing; the `with_` methods join these.
+    pub fn new(store: Store, library: Arc<Library>, http: HttpConfig, language: Language) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                language,
+                http,
+                store,
+                library,
+                health: Arc::new(Vec::new),
+                metrics: Arc::new(Vec::new),
+                hang_up: Arc::new(|_| {}),
+                now: Arc::new(Timestamp::now),
+                zone: TimeZone::system(),
+                limits: Limits::default(),
+                counters: Arc::default(),
+                batches: Arc::new(Semaphore::new(BATCHES_AT_ONCE)),
+                stop: CancellationToken::new(),
+            }),
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Shared)) -> Self {
+        change(Arc::make_mut(&mut self.shared));
+        self
+    }
+
+    /// What `/healthz` tells beside the store.
+    pub fn with_health(self, health: impl Fn() -> Vec<HealthPart> + Send + Sync + 'static) -> Self {
+        self.with(|s| s.health = Arc::new(health))
+    }
+
+    /// What `/metrics` tells beside HTTP and the store.
+    pub fn with_metrics(self, metrics: impl Fn() -> Vec<Metric> + Send + Sync + 'static) -> Self {
+        self.with(|s| s.metrics = Arc::new(metrics))
+    }
+
+    /// Called with a call that is dialing or talking when 1C cancels it.
+    pub fn with_hang_up(self, hang_up: impl Fn(&CallId) + Send + Sync + 'static) -> Self {
+        self.with(|s| s.hang_up = Arc::new(hang_up))
+    }
+
+    /// Another clock and time zone than the system's.
+    pub fn with_clock(
+        self,
+        now: impl Fn() -> Timestamp + Send + Sync + 'static,
+        zone: TimeZone,
+    ) -> Self {
+        self.with(|s| {
+            s.now = Arc::new(now);
+            s.zone = zone;
+        })
+    }
+
+    /// Other limits of connections than the usual.
+    pub fn with_limits(self, limits: Limits) -> Self {
+        self.with(|s| s.limits = limits)
+    }
+
+    pub(super) fn with_stop(self, stop: CancellationToken) -> Self {
+        self.with(|s| s.stop = stop)
+    }
+
+    pub(super) fn language(&self) -> Language {
+        self.shared.language
+    }
+
+    pub(super) fn http(&self) -> &HttpConfig {
+        &self.shared.http
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    pub(super) fn library(&self) -> &Arc<Library> {
+        &self.shared.library
+    }
+
+    pub(super) fn parts(&self) -> Vec<HealthPart> {
+        (self.shared.health)()
+    }
+
+    pub(super) fn extra_metrics(&self) -> Vec<Metric> {
+        (self.shared.metrics)()
+    }
+
+    pub(super) fn hang_up(&self, id: &CallId) {
+        (self.shared.hang_up)(id);
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        (self.shared.now)()
+    }
+
+    pub(super) fn zone(&self) -> &TimeZone {
+        &self.shared.zone
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    pub(super) fn batches(&self) -> &Semaphore {
+        &self.shared.batches
+    }
+
+    /// Ends long polls when the server stops.
+    pub(super) fn stop(&self) -> &CancellationToken {
+        &self.shared.stop
+    }
+}

@@ -1,0 +1,174 @@
+//! Real requests over loopback against a real store.
+
+mod answers;
+mod limits;
+mod orders;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::*;
+use crate::config::{Config, HttpConfig, Language};
+use crate::ident::Secret;
+use crate::script::Library;
+use crate::store::Store;
+
+const TOKEN: &str = "Authorization: Bearer t0ken\r\n";
+
+/// A library of two dialogs and a prompt in `folder`; one of them has broken since.
+fn library(folder: &std::path::Path) -> Arc<Library> {
+    let scripts = folder.join("scripts");
+    std::fs::create_dir_all(scripts.join("sounds")).unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(scripts.join(name), bytes).unwrap();
+    write("confirm_visit.rhai", b"finish(\"confirmed\");");
+    write(
+        "confirm_visit.yaml",
+        "title: Подтверждение визита".as_bytes(),
+    );
+    write("визит.rhai", b"finish(\"done\");");
+    // A tenth of a second of silence: 8 kHz, mono, 16 bit.
+    let mut wav = b"RIFF\x64\x06\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\x40\x06\0\0".to_vec();
+    wav.resize(44 + 1600, 0);
+    write("sounds/hello.wav", &wav);
+    let library = Library::open(&scripts, Language::Ru);
+    assert_eq!(library.status().faults, []);
+    write("визит.rhai", b"if {");
+    library.reload();
+    Arc::new(library)
+}
+
+/// A server on port 0 with a store in a folder of its own.
+struct Server {
+    address: SocketAddr,
+    store: Store,
+    library: Arc<Library>,
+    stop: CancellationToken,
+    hung_up: Arc<Mutex<Vec<String>>>,
+    task: AbortOnDropHandle<Result<(), OpenToAll>>,
+    folder: tempfile::TempDir,
+}
+
+fn keys() -> HttpConfig {
+    let mut http = Config::default().http;
+    http.tokens = vec![Secret::new("t0ken")];
+    http.users = vec![("1с".to_owned(), Secret::new("пароль"))];
+    http
+}
+
+async fn start() -> Server {
+    start_with(keys(), |state| state).await
+}
+
+async fn start_with(http: HttpConfig, change: impl FnOnce(HttpState) -> HttpState) -> Server {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path().join("g.sqlite")).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let hung_up = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&hung_up);
+    let library = library(folder.path());
+    let state = HttpState::new(store.clone(), Arc::clone(&library), http, Language::Ru)
+        .with_hang_up(move |id| noted.lock().unwrap().push(id.to_string()))
+        .with_clock(jiff::Timestamp::now, TimeZone::fixed(jiff::tz::offset(3)));
+    let task = tokio::spawn(serve(listener, change(state), stop.clone()));
+    Server {
+        address,
+        store,
+        library,
+        stop,
+        hung_up,
+        task: AbortOnDropHandle::new(task),
+        folder,
+    }
+}
+
+/// An answer, taken apart.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// `status code field` of a refusal.
+    fn refusal(&self) -> String {
+        let json = self.json();
+        let error = &json["error"];
+        assert!(
+            !error["message"].as_str().unwrap_or_default().is_empty(),
+            "{self:?}"
+        );
+        let field = error["field"].as_str().unwrap_or("-");
+        format!(
+            "{} {} {field}",
+            self.status,
+            error["code"].as_str().unwrap()
+        )
+    }
+}
+
+impl Server {
+    /// Sends these very bytes and reads to the end.
+    async fn raw(&self, bytes: impl AsRef<[u8]>) -> Answer {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes.as_ref()).await.unwrap();
+        let mut got = Vec::new();
+        let read =
+            tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut got)).await;
+        // A reset after the answer is the server's right: it hasn't read all that we sent.
+        let _ = read.expect("an answer within 20 s");
+        let text = String::from_utf8(got).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|s| s.parse().ok())
+            .unwrap_or(0);
+        Answer {
+            status,
+            head: head.to_owned(),
+            body: body.to_owned(),
+        }
+    }
+
+    async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+        let length = body.len();
+        self.raw(format!(
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        ))
+        .await
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, TOKEN, "").await
+    }
+
+    async fn order(&self, body: &Value) -> Answer {
+        let headers = format!("{TOKEN}Content-Type: application/json; charset=utf-8\r\n");
+        self.ask("POST", "/api/v1/calls", &headers, &body.to_string())
+            .await
+    }
+
+    /// How many calls there are: what a wrong request must not change.
+    async fn changes(&self) -> usize {
+        self.store.changes(0, 1000).await.unwrap().0.len()
+    }
+}
+
+fn order(id: &str) -> Value {
+    json!({"id": id, "phone": "+79121234567", "dialog": "confirm_visit", "params": {"имя": "Иван", "sum": 5}})
+}

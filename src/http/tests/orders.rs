@@ -1,0 +1,288 @@
+//! Orders: taken once, told, changed, cancelled.
+
+use super::*;
+use crate::call::history::{HistoryEvent, kind};
+use crate::ident::CallId;
+
+#[tokio::test]
+async fn an_order_is_taken_once_and_answered_alike() {
+    let server = start().await;
+    let first = server.order(&order("ЦБ-1")).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    assert_eq!(first.json()["id"], "ЦБ-1");
+    assert_eq!(first.json()["phone"], "+79121234567");
+    // The keys in another order, blanks, a mark of byte order, defaults written out, no content type.
+    let again = "\u{feff}{ \"params\": {\"sum\": 5, \"имя\": \"Иван\"},\n \"attempts\": 1, \"dialog\": \"confirm_visit\", \"phone\": \"+79121234567\", \"id\": \"ЦБ-1\"}";
+    let second = server.ask("POST", "/api/v1/calls", TOKEN, again).await;
+    assert_eq!(second.status, 200, "{second:?}");
+    assert_eq!(second.body, first.body);
+    let mut other = order("ЦБ-1");
+    other["priority"] = json!(1);
+    assert_eq!(server.order(&other).await.refusal(), "409 other_order id");
+    assert_eq!(server.changes().await, 1);
+}
+
+#[tokio::test]
+async fn a_repeat_is_answered_even_when_its_dialog_has_gone() {
+    let server = start().await;
+    let first = server.order(&order("1")).await;
+    // The same store behind a server that knows no dialogs any more.
+    let empty = Arc::new(Library::open(
+        server.folder.path().join("none"),
+        Language::Ru,
+    ));
+    let gone = HttpState::new(server.store.clone(), empty, keys(), Language::Ru);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(serve(listener, gone, server.stop.clone()));
+    let later = Server {
+        address,
+        task: AbortOnDropHandle::new(task),
+        ..server
+    };
+    let repeat = later.order(&order("1")).await;
+    assert_eq!((repeat.status, &repeat.body), (200, &first.body));
+    assert_eq!(
+        later.order(&order("2")).await.refusal(),
+        "422 no_dialog dialog"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_requests_at_once_make_one_call() {
+    let server = Arc::new(start().await);
+    let mut tasks = Vec::new();
+    for _ in 0..20 {
+        let server = Arc::clone(&server);
+        tasks.push(tokio::spawn(
+            async move { server.order(&order("same")).await },
+        ));
+    }
+    let mut statuses = Vec::new();
+    let mut bodies = Vec::new();
+    for task in tasks {
+        let answer = task.await.unwrap();
+        statuses.push(answer.status);
+        bodies.push(answer.body);
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses[..19], [200; 19]);
+    assert_eq!(statuses[19], 201);
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1);
+    assert_eq!(server.changes().await, 1);
+}
+
+#[tokio::test]
+async fn a_plain_get_orders_a_call() {
+    let server = start().await;
+    // As 1C writes it: the plus not encoded, Cyrillic encoded, what is empty left in.
+    let path = "/call?phone=+79121234567&dialog=%D0%B2%D0%B8%D0%B7%D0%B8%D1%82&id=%D0%A6%D0%91-5&file=hello.wav&name=%D0%98%D0%B2%D0%B0%D0%BD+%D0%98.&empty=";
+    let first = server.get(path).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    assert_eq!(server.get(path).await.status, 200);
+    let call = server.get("/api/v1/calls/%D0%A6%D0%91-5").await.json();
+    assert_eq!(
+        (&call["id"], &call["dialog"], &call["file"]),
+        (&json!("ЦБ-5"), &json!("визит"), &json!("hello.wav"))
+    );
+    assert_eq!(call["params"], json!({"name": "Иван И.", "empty": ""}));
+    assert_eq!(
+        (&call["status"], &call["outcome"], &call["attempt"]),
+        (&json!("queued"), &Value::Null, &json!(0))
+    );
+    // Without an id every request is a call of its own.
+    let one = server
+        .get("/call?phone=112&dialog=confirm_visit")
+        .await
+        .json();
+    let two = server
+        .get("/call?phone=112&dialog=confirm_visit")
+        .await
+        .json();
+    assert_ne!(one["id"], two["id"]);
+}
+
+#[tokio::test]
+async fn a_batch_is_kept_or_refused_as_a_whole() {
+    let server = start().await;
+    let headers = format!("{TOKEN}Content-Type: application/x-ndjson\r\n");
+    let (one, two) = (order("1").to_string(), order("2").to_string());
+    let post = async |body: String| {
+        server
+            .ask("POST", "/api/v1/calls/batch", &headers, &body)
+            .await
+    };
+
+    let wrong = post(format!(
+        "{one}\n\n{{\"phone\": \"x\"}}\n{{\"phone\": \"112\", \"dialog\": \"none\"}}\n"
+    ))
+    .await;
+    assert_eq!(wrong.refusal(), "422 bad_phone phone");
+    let lines: Vec<Value> = wrong.json()["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["line"].clone())
+        .collect();
+    assert_eq!(lines, [json!(3), json!(4)]);
+    assert_eq!(server.changes().await, 0);
+
+    let taken = post(format!("{one}\n{two}\n")).await;
+    assert_eq!(taken.status, 200, "{taken:?}");
+    assert_eq!(
+        taken.json(),
+        json!({"accepted": 2, "repeated": 0, "conflicts": [], "ids": ["1", "2"]})
+    );
+
+    let mut other = order("2");
+    other["attempts"] = json!(2);
+    let again = post(format!("[{one}, {other}, {}]", order("3")))
+        .await
+        .json();
+    assert_eq!(
+        (&again["accepted"], &again["repeated"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(
+        again["conflicts"],
+        json!([{"line": 2, "id": "2", "code": "other_order"}])
+    );
+    assert_eq!(server.changes().await, 3);
+}
+
+#[tokio::test]
+async fn ten_thousand_orders_fit_in_a_batch() {
+    let server = start().await;
+    let lines: Vec<String> = (0..10_000)
+        .map(|i| order(&i.to_string()).to_string())
+        .collect();
+    let answer = server
+        .ask("POST", "/api/v1/calls/batch", TOKEN, &lines.join("\n"))
+        .await;
+    assert_eq!(answer.json()["accepted"], 10_000);
+}
+
+#[tokio::test]
+async fn changes_are_read_by_cursor_and_waited_for() {
+    let server = Arc::new(start().await);
+    for id in ["1", "2", "3"] {
+        server.order(&order(id)).await;
+    }
+    let page = server.get("/api/v1/changes?after=0&limit=2").await.json();
+    let ids = |page: &Value| -> Vec<String> {
+        page["changes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|c| c["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        (ids(&page), &page["more"]),
+        (vec!["1".to_owned(), "2".to_owned()], &json!(true))
+    );
+    let page = server
+        .get(&format!("/api/v1/changes?after={}", page["cursor"]))
+        .await
+        .json();
+    assert_eq!(
+        (ids(&page), &page["more"]),
+        (vec!["3".to_owned()], &json!(false))
+    );
+    let cursor = page["cursor"].clone();
+    let empty = server
+        .get(&format!("/api/v1/changes?after={cursor}"))
+        .await
+        .json();
+    assert_eq!((ids(&empty), &empty["cursor"]), (vec![], &cursor));
+
+    let waiting = {
+        let (server, cursor) = (Arc::clone(&server), cursor.clone());
+        tokio::spawn(async move {
+            server
+                .get(&format!("/api/v1/changes?after={cursor}&wait=30"))
+                .await
+                .json()
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!waiting.is_finished());
+    server.order(&order("4")).await;
+    assert_eq!(ids(&waiting.await.unwrap()), ["4"]);
+    let began = std::time::Instant::now();
+    let cursor = server.store.changes(0, 1000).await.unwrap().1;
+    let empty = server
+        .get(&format!("/api/v1/changes?after={cursor}&wait=1"))
+        .await
+        .json();
+    assert_eq!(ids(&empty), [""; 0]);
+    assert!(began.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_queued_call_is_cancelled_and_a_talking_one_hung_up() {
+    let server = start().await;
+    server.order(&order("1")).await;
+    let cancelled = server.ask("DELETE", "/api/v1/calls/1", TOKEN, "").await;
+    assert_eq!(
+        (cancelled.status, &cancelled.json()["status"]),
+        (200, &json!("cancelled"))
+    );
+    let again = server.ask("DELETE", "/api/v1/calls/1", TOKEN, "").await;
+    assert_eq!((again.status, again.body), (200, cancelled.body));
+    assert!(server.hung_up.lock().unwrap().is_empty());
+
+    server.order(&order("2")).await;
+    let due = server
+        .store
+        .take_due(jiff::Timestamp::now(), 10)
+        .await
+        .unwrap();
+    assert_eq!(due.len(), 1);
+    let wished = server.ask("DELETE", "/api/v1/calls/2", TOKEN, "").await;
+    assert_eq!(
+        (wished.status, &wished.json()["cancel"]),
+        (202, &json!(true))
+    );
+    assert_eq!(*server.hung_up.lock().unwrap(), ["2"]);
+}
+
+#[tokio::test]
+async fn history_is_read_in_pages() {
+    let server = start().await;
+    server.order(&order("1")).await;
+    let id = CallId::parse("1").unwrap();
+    let before = server.get("/api/v1/calls/1/events").await.json()["events"]
+        .as_array()
+        .unwrap()
+        .len();
+    let event = |name: &str| HistoryEvent {
+        at: jiff::Timestamp::now(),
+        at_ms: Some(5),
+        kind: kind::STAGE,
+        data: json!({ "name": name }),
+    };
+    server
+        .store
+        .record(&id, 0, vec![event("one"), event("two"), event("три")])
+        .await
+        .unwrap();
+    // History waits for the next durable write at the latest.
+    server.order(&order("2")).await;
+    let all = server.get("/api/v1/calls/1/events").await.json();
+    assert_eq!(all["events"].as_array().unwrap().len(), before + 3, "{all}");
+    let page = server
+        .get(&format!("/api/v1/calls/1/events?after={before}&limit=2"))
+        .await
+        .json();
+    assert_eq!(page["events"][0]["data"]["name"], "one");
+    let rest = server
+        .get(&format!("/api/v1/calls/1/events?after={}", page["after"]))
+        .await
+        .json();
+    assert_eq!(
+        (&rest["events"][0]["data"]["name"], &rest["more"]),
+        (&json!("три"), &json!(false))
+    );
+}
