@@ -443,8 +443,12 @@ impl Ami {
         Ok(response.is_success())
     }
 
-    /// An action whose `Error` answer is an error.
-    pub async fn done(
+    /// An action, sent once, whose `Error` answer is an error here.
+    pub async fn order(&self, action: Action, within: Duration) -> Result<Response, AmiError> {
+        self.done(action, within, false).await
+    }
+
+    async fn done(
         &self,
         action: Action,
         within: Duration,

@@ -34,8 +34,9 @@ pub enum Answer {
         text: Option<Box<str>>,
         /// What stood in brackets: a variable's value, `timeout`, `hangup`.
         value: Option<Box<str>>,
-        /// Where a playback ended: samples for `STREAM FILE`, milliseconds for `CONTROL STREAM FILE`.
-        endpos: Option<u64>,
+        /// Where a playback ended: samples for `STREAM FILE`, milliseconds for `CONTROL STREAM FILE`, there -1 if it
+        /// was heard to its end.
+        endpos: Option<i64>,
     },
     /// 510: no such command in this Asterisk.
     Unknown,
@@ -246,7 +247,7 @@ impl Answer {
     }
 
     /// `200 result=N endpos=POSITION`.
-    pub fn with_endpos(result: i64, endpos: u64) -> Self {
+    pub fn with_endpos(result: i64, endpos: i64) -> Self {
         Self::Done {
             result: Some(result),
             text: None,
@@ -271,8 +272,8 @@ impl Answer {
         }
     }
 
-    /// Where a playback ended; its unit is the command's.
-    pub fn endpos(&self) -> Option<u64> {
+    /// Where a playback ended; its unit is the command's. -1: CONTROL STREAM FILE came to the file's end.
+    pub fn endpos(&self) -> Option<i64> {
         match self {
             Self::Done { endpos, .. } => *endpos,
             _ => None,
@@ -399,7 +400,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn answers_survive(result in any::<i64>(), value in prop::option::of("[^\\x00-\\x1f\\x7f]{0,30}"), endpos in prop::option::of(any::<u64>())) {
+        fn answers_survive(result in any::<i64>(), value in prop::option::of("[^\\x00-\\x1f\\x7f]{0,30}"), endpos in prop::option::of(any::<i64>())) {
             let answer = Answer::Done { result: Some(result), text: None, value: value.map(Into::into), endpos };
             let bytes = answer.encode();
             prop_assert_eq!(decode(&bytes), (Line::Answer(answer), bytes.len()));

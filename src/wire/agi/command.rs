@@ -188,7 +188,8 @@ impl Command {
             .end()
     }
 
-    /// `GET VARIABLE`: `1 (value)`, or 0 if there is none.
+    /// `GET VARIABLE`: `1 (value)`, or 0 if there is none. Asterisk cuts the value at 1,023 bytes (seen on 16 and 22);
+    /// [`Self::full_variable`] doesn't.
     pub fn variable(name: &VariableName) -> Result<Self, CommandError> {
         Self::of("GET VARIABLE").text(name.as_str()).end()
     }

@@ -127,9 +127,10 @@ impl Environment {
         for whole in text.split_inclusive('\n') {
             let line = whole.trim_end_matches('\n').trim_end_matches('\r');
             if let Some(colon) = line.find(':') {
-                let value = line[colon + 1..]
-                    .strip_prefix(' ')
-                    .map_or(colon + 1, |_| colon + 2);
+                // Asterisk writes `agi_accountcode:: ` where that is empty.
+                let rest = &line[colon + 1..];
+                let rest = rest.strip_prefix(':').unwrap_or(rest);
+                let value = line.len() - rest.strip_prefix(' ').unwrap_or(rest).len();
                 lines.push(
                     [
                         start + "agi_".len(),
@@ -365,6 +366,11 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(env.channel(), "X");
+        let (quirk, _) = Environment::decode(b"agi_accountcode:: \nagi_dnid: :1\n\n")
+            .unwrap()
+            .unwrap();
+        assert_eq!(quirk.value("accountcode"), Some(""));
+        assert_eq!(quirk.dialed(), Some(":1"));
         assert_eq!(env.caller_name(), Some("\u{fffd}\u{fffd}"));
     }
 
