@@ -1,7 +1,12 @@
 //! The AGI server and the AMI client against a real Asterisk 16 and 22 (see tests/lab/README.md). Where the lab can't
 //! be set up, it says so on stderr and passes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
 
 use std::collections::HashMap;
 use std::path::Path;
