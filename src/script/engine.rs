@@ -13,7 +13,9 @@ use super::talk::{Ending, Handle, Talk};
 use super::words;
 
 /// Steps between two waits on the call; a script that computes longer is ended.
-pub(super) const MAX_OPERATIONS: u64 = 1_000_000;
+pub(super) const MAX_OPERATIONS: u64 = 500_000;
+/// Steps of one call in all: what grows step by step stays within some 100 MiB.
+pub(super) const MAX_ALL_OPERATIONS: u64 = 5_000_000;
 /// A script whose call is over may tidy up so long, milliseconds.
 pub(super) const MAX_AFTER_HANG_UP_MS: u64 = 2_000;
 /// Functions that call functions.
@@ -91,7 +93,7 @@ pub(super) fn for_call(talk: &Arc<Talk>, modules: &Modules) -> Engine {
     let watched = Arc::clone(talk);
     let flag = Arc::clone(talk.line.hang_up_flag());
     engine.on_progress(move |operations| {
-        if watched.busy_for(operations) > MAX_OPERATIONS {
+        if watched.busy_for(operations) > MAX_OPERATIONS || operations > MAX_ALL_OPERATIONS {
             return Some(Ending::Busy.into_token());
         }
         // The clock is not read at each step.

@@ -57,6 +57,9 @@ fn syntax(error: &ParseErrorType, language: Language) -> Option<String> {
     Some(match error {
         P::UnexpectedEOF => "текст оборвался: где-то не закрыта скобка или кавычка".to_owned(),
         P::BadInput(lex) => bad_input(lex),
+        P::UnknownOperator(op) if op == "?" => {
+            "знака «?» нет: пишите if условие { одно } else { другое }".to_owned()
+        }
         P::UnknownOperator(op) => format!("знака «{op}» нет"),
         P::MissingToken(token, what) => format!("не хватает «{token}»{}", missing(token, what)),
         P::MissingSymbol(_) => "не хватает знака".to_owned(),
@@ -195,10 +198,16 @@ pub(super) fn eval(
 ) -> Fault {
     let mut file = dialog.to_owned();
     let mut inner = error;
+    let mut position = Position::NONE;
     loop {
+        // The innermost known place; a script that was stopped in mid-step has none of its own.
+        let here = inner.position();
+        if !here.is_none() {
+            position = here;
+        }
         match inner {
             EvalAltResult::ErrorInFunctionCall(_, source, next, _) => {
-                if !source.is_empty() {
+                if !source.is_empty() && !next.position().is_none() {
                     file.clone_from(source);
                 }
                 inner = next;
@@ -212,7 +221,7 @@ pub(super) fn eval(
             _ => break,
         }
     }
-    fault(&file, inner.position(), sentence(inner, language, own))
+    fault(&file, position, sentence(inner, language, own))
 }
 
 fn sentence(error: &EvalAltResult, language: Language, own: &[String]) -> String {
@@ -227,11 +236,11 @@ fn sentence(error: &EvalAltResult, language: Language, own: &[String]) -> String
         E::ErrorTerminated(token, _)
             if token.clone().try_cast::<Ending>() == Some(Ending::Busy) =>
         {
-            let most = engine::MAX_OPERATIONS;
+            let (most, all) = (engine::MAX_OPERATIONS, engine::MAX_ALL_OPERATIONS);
             tr!(
                 language,
-                "сценарий считает слишком долго ({most} шагов без ожидания): проверьте, кончается ли цикл",
-                "the script computes too long ({most} steps without a wait): does the loop end?"
+                "сценарий считает слишком долго (больше {most} шагов без ожидания или {all} за разговор): проверьте, кончается ли цикл",
+                "the script computes too long (over {most} steps without a wait, or {all} in a call): does the loop end?"
             )
         }
         E::ErrorTooManyOperations(_) | E::ErrorTerminated(..) => {

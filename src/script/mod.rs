@@ -36,6 +36,9 @@ mod sounds;
 mod talk;
 mod values;
 
+#[cfg(test)]
+mod tests;
+
 pub use check::{Report, check_folder};
 pub use library::{DialogInfo, Library, LibraryStatus};
 pub use run::Dialog;

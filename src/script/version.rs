@@ -362,13 +362,17 @@ impl<'a> Build<'a> {
         modules: &Modules,
     ) -> BTreeMap<String, Arc<DialogFile>> {
         let mut dialogs = BTreeMap::new();
-        for (path, ast) in sources {
+        for path in self.files.keys().filter_map(|f| f.strip_suffix(".rhai")) {
             let is_dialog = !path.contains('/');
             let (settings, defaults) = if is_dialog {
                 self.settings(path)
             } else {
                 let answers = Arc::new(self.answers.clone());
                 (Settings::default(), Options::new(answers))
+            };
+            // One that doesn't compile has told its fault.
+            let Some(ast) = sources.get(path) else {
+                continue;
             };
             let found = inspect::inspect(
                 ast,
@@ -391,14 +395,14 @@ impl<'a> Build<'a> {
                         .any(|f| f.name == *name && f.params.len() == 1)
                 });
                 let dialog = DialogFile {
-                    name: path.clone(),
+                    name: path.to_owned(),
                     file: format!("{path}.rhai"),
                     ast: ast.clone(),
                     settings,
                     defaults,
                     on_hang_up,
                 };
-                dialogs.insert(path.clone(), Arc::new(dialog));
+                dialogs.insert(path.to_owned(), Arc::new(dialog));
             }
         }
         self.orphans();
