@@ -53,42 +53,6 @@ fn same(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A WAV file's bytes as a prompt; the error says what is wrong with them.
-pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Sound, String> {
-    let wrong = || "8 kHz mono 16 bit PCM is wanted".to_owned();
-    let u16_at = |b: &[u8], at: usize| b.get(at..at + 2).map(|p| u16::from_le_bytes([p[0], p[1]]));
-    let u32_at = |b: &[u8], at: usize| {
-        b.get(at..at + 4)
-            .map(|p| u32::from_le_bytes([p[0], p[1], p[2], p[3]]))
-    };
-    if bytes.get(..4) != Some(b"RIFF") || bytes.get(8..12) != Some(b"WAVE") {
-        return Err("no RIFF WAVE".to_owned());
-    }
-    let mut at = 12;
-    let mut good = false;
-    while let (Some(kind), Some(len)) = (bytes.get(at..at + 4), u32_at(bytes, at + 4)) {
-        let body = bytes.get(at + 8..).unwrap_or_default();
-        let len = len as usize;
-        if kind == b"fmt " {
-            good = (
-                u16_at(body, 0),
-                u16_at(body, 2),
-                u32_at(body, 4),
-                u16_at(body, 14),
-            ) == (Some(1), Some(1), Some(8_000), Some(16));
-        } else if kind == b"data" && good {
-            let data = body.get(..len).ok_or_else(|| "cut short".to_owned())?;
-            let samples: Vec<i16> = data
-                .chunks_exact(2)
-                .map(|p| i16::from_le_bytes([p[0], p[1]]))
-                .collect();
-            return Ok(Sound::new(name, samples));
-        }
-        at = at.saturating_add(8 + len + len % 2);
-    }
-    Err(wrong())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

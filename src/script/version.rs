@@ -7,7 +7,7 @@ use std::sync::Arc;
 use md5::{Digest, Md5};
 use rhai::{AST, Dynamic, Engine, Map, Module, Scope};
 
-use crate::audio::Sound;
+use crate::audio::{Sound, wav};
 use crate::call::Fault;
 use crate::config::Language;
 use crate::phrases::Answers;
@@ -20,7 +20,7 @@ use super::modules::Modules;
 use super::options::{Options, Taker};
 use super::run::Dialog;
 use super::settings::{self, Settings};
-use super::sounds::{self, Sounds};
+use super::sounds::Sounds;
 use super::tr;
 use super::values::to_script;
 use super::words::ON_HANG_UP;
@@ -223,7 +223,7 @@ impl<'a> Build<'a> {
             else {
                 continue;
             };
-            match sounds::decode(name, bytes) {
+            match wav::decode(name, bytes) {
                 Ok(sound) => self.sounds.add(sound),
                 Err(what) => self.faults.push(Fault {
                     file: file.clone(),
