@@ -426,7 +426,7 @@ fn the_table_is_whole() {
             assert!(seen.insert((name, field)), "{name} stands twice");
             match word.kind {
                 Kind::Function(_) | Kind::Method(_) => {
-                    assert!(has(name), "{name}: {registered:#?}")
+                    assert!(has(name), "{name}: {registered:#?}");
                 }
                 Kind::Field(..) => assert!(
                     has(&format!("get${name}")) || registered.iter().any(|s| s.contains(name)),
