@@ -3,4 +3,5 @@
 pub mod agi;
 pub mod ami;
 pub mod backoff;
+pub mod media;
 pub mod speaker;

@@ -150,6 +150,12 @@ impl Sequencer {
         }
     }
 
+    /// Forgets the order, keeps the counts: the sender began a new stream.
+    pub fn restart(&mut self) {
+        self.next = None;
+        self.held.clear();
+    }
+
     /// Something waits for an earlier packet.
     pub fn is_waiting(&self) -> bool {
         !self.held.is_empty()
