@@ -40,7 +40,15 @@
 //! A call from socket to script: [`http`] takes the order, [`store`] keeps it, [`outbound`] takes the next due one,
 //! [`call`] places it and talks, [`script`] decides, [`store`] keeps what came of it.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::disallowed_methods
+    )
+)]
 
 pub mod asr;
 pub mod audio;

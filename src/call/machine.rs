@@ -596,7 +596,7 @@ impl CallMachine {
                 self.on_heard(heard, now);
             }
             Timer::Prompt | Timer::Open | Timer::BargeIn | Timer::Resume => {
-                self.fire_prompt(timer, now)
+                self.fire_prompt(timer, now);
             }
             Timer::NoInput if self.deaf.is_some() => self.close(ReplyKind::Failed, None, now),
             Timer::NoInput => self.close(ReplyKind::NoInput, None, now),

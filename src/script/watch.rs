@@ -140,6 +140,8 @@ fn settle(
     woken: &Receiver<Wake>,
 ) -> Option<Option<Fingerprint>> {
     for _ in 0..MAX_QUIET_WAITS {
+        // The watcher's own thread, for a moment: a stop is taken right after.
+        #[allow(clippy::disallowed_methods)]
         std::thread::sleep(QUIET);
         while let Ok(wake) = woken.try_recv() {
             if matches!(wake, Wake::Stop) {
