@@ -357,8 +357,8 @@ impl Reader<'_> {
             .and_then(|s| self.name(s))
             .unwrap_or_else(|| kind.to_owned());
         if taken.contains(&name) {
-            let (at, path) = spot.map_or((at, String::new()), |s| (s.node.at, s.path));
-            self.fault(at, &path, Wrong::SameName);
+            let at = spot.map_or(at, |s| s.node.at);
+            self.fault(at, &t.child("name"), Wrong::SameName);
         }
         taken.push(name.clone());
         name

@@ -44,7 +44,8 @@ impl<'n> Table<'n> {
             .any(|(name, _, node)| name == key && node.value != Value::Nothing)
     }
 
-    fn child(&self, key: &str) -> String {
+    /// The path of one of its keys.
+    pub(super) fn child(&self, key: &str) -> String {
         join(&self.path, key)
     }
 }

@@ -249,7 +249,7 @@ fn every_kind_of_mistake_has_its_place_and_mend() {
         ),
         (
             "recognizers:\n  - {kind: vosk, url: 'ws://a'}\n  - {kind: vosk, url: 'ws://b'}",
-            "3 : такое имя в списке уже есть",
+            "3 recognizers[1].name: такое имя в списке уже есть",
         ),
         (
             "voices:\n  - kind: command\n    command: []",

@@ -18,6 +18,8 @@ use crate::store::MAX_PAGE;
 const USUAL_PAGE: u64 = 100;
 /// Longest wait for a change, seconds.
 const MAX_WAIT: u64 = 60;
+/// Within this time of a commit its cursor is known.
+const ANNOUNCED: Duration = Duration::from_millis(500);
 
 /// Whole numbers of a query: `(name, usual, least, most)`, and nothing else in it.
 fn numbers<const N: usize>(
@@ -72,7 +74,9 @@ pub(super) async fn list(
     let cursor = i64::try_from(after).unwrap_or(i64::MAX);
     let limit = usize::try_from(limit).unwrap_or(MAX_PAGE);
     let mut newest = state.store().newest_change();
-    if cursor > *newest.borrow_and_update() {
+    // A reader may see a commit a moment before it is announced, so a cursor gets that moment.
+    let announced = async { newest.wait_for(|newest| cursor <= *newest).await.is_ok() };
+    if tokio::time::timeout(ANNOUNCED, announced).await != Ok(true) {
         // A cursor from another store: to answer "nothing new" would lose everything from here on, unseen.
         return Err(Refusal::field(
             "unknown_cursor",
