@@ -7,6 +7,7 @@ use rhai::{Dynamic, Engine, Module, Scope};
 
 use crate::config::Language;
 
+use super::bounds;
 use super::keywords;
 use super::modules::Modules;
 use super::talk::{Ending, Handle, Talk};
@@ -62,6 +63,7 @@ fn base(handle: Handle) -> Engine {
     engine.set_max_modules(MAX_MODULES);
     engine.disable_symbol("eval");
     engine.set_default_tag(Dynamic::from(handle));
+    bounds::set(&mut engine);
     engine
 }
 

@@ -23,6 +23,7 @@ pub mod words;
 
 mod again;
 mod api;
+mod bounds;
 mod engine;
 mod explain;
 mod fill;

@@ -1,6 +1,7 @@
 //! One version of the dialogs: everything read, compiled and checked together, never changed afterwards.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -345,7 +346,15 @@ impl<'a> Build<'a> {
         if inspect::imports(ast).iter().any(missing) {
             return None;
         }
-        match Module::eval_ast_as_new(Scope::new(), ast, engine) {
+        // A fault of the engine's own must not end the thread that reloads.
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            Module::eval_ast_as_new(Scope::new(), ast, engine)
+        }));
+        let read = read.unwrap_or_else(|_| {
+            let text = "the script engine failed on this file".to_owned();
+            Err(rhai::EvalAltResult::ErrorRuntime(text.into(), rhai::Position::NONE).into())
+        });
+        match read {
             Ok(module) => Some(module),
             Err(error) => {
                 let file = format!("{path}.rhai");

@@ -31,7 +31,7 @@ fn runaway_scripts_are_ended_with_a_fault() {
         ("let b = blob(1000000000);", "слишком большое"),
         (
             "let m = #{}; let i = 0; loop { i += 1; m[\"k\" + i] = i; }",
-            "слишком долго",
+            "слишком большое",
         ),
         (
             "let s = \"a\"; s.pad(15000, 'a'); s.replace(\"a\", s);",
@@ -60,6 +60,31 @@ fn runaway_scripts_are_ended_with_a_fault() {
         assert!(fault.message.contains(part), "{text}\n{fault:?}");
     }
     assert!(began.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn what_grows_by_assignment_is_bounded_too() {
+    let s = "let s = \"\"; s.pad(15000, 'x'); let i = 0;";
+    for text in [
+        // Freeing what this would nest overruns the stack.
+        "let a = [0]; loop { let b = [0]; b[0] = a; a = b; }",
+        "let a = #{}; loop { let b = #{}; b.x = a; a = b; }",
+        "let a = #{}; let f = || a.len(); loop { let b = #{}; b.x = a; a = b; }",
+        "let m = #{}; loop { i += 1; m[\"k\" + i] = s + i; }",
+        "let m = #{}; let f = || m.len(); loop { i += 1; m[\"k\" + i] = s + i; }",
+        "let m = #{}; loop { i += 1; m[\"k\" + i] = 1; }",
+        "let a = []; a.pad(4000, 0); loop { a[i] = s + i; i += 1; }",
+        "fn f(s) { let m = #{}; let i = 0; loop { i += 1; m[\"k\" + i] = s + i; } } f(s);",
+        "let f = |x| x; loop { i += 1; f = f.curry(s + i); }",
+    ] {
+        let fault = talk(&format!("{s}\n{text}"), json!({}), vec![]).end.fault;
+        let fault = fault.unwrap_or_else(|| panic!("no fault: {text}"));
+        assert!(
+            fault.message.contains("слишком большое"),
+            "{text}\n{fault:?}"
+        );
+        assert_eq!(fault.line, 2, "{text}\n{fault:?}");
+    }
 }
 
 #[test]
