@@ -131,3 +131,34 @@ fn the_menu_books_tells_and_transfers() {
     assert_eq!(talked.outcome(), Some("no_reply"));
     assert!(talked.saw("transfer 205 30000"), "{:#?}", talked.seen);
 }
+
+#[test]
+fn the_guide_names_every_word_and_its_examples_are_sound() {
+    use super::super::{
+        keywords::KEYWORDS,
+        options::SETTINGS,
+        words::{ANSWERS, WORDS},
+    };
+    let guide = std::fs::read_to_string(folder().join("README.md")).unwrap();
+    let mut names: Vec<&str> = WORDS.iter().flat_map(|w| [w.en, w.ru]).collect();
+    names.extend(
+        SETTINGS
+            .iter()
+            .filter(|s| s.en != "prompt" && s.en != "min" && s.en != "ring")
+            .flat_map(|s| [s.en, s.ru]),
+    );
+    names.extend(ANSWERS.iter().flat_map(|(en, ru)| [*en, *ru]));
+    for name in names {
+        assert!(guide.contains(name), "the guide doesn't name {name}");
+    }
+    assert!(KEYWORDS.iter().filter(|k| guide.contains(k.ru[0])).count() > 20);
+    for example in guide.split("```rhai").skip(1) {
+        let text = example.split("```").next().unwrap();
+        let compiled = Version::compile(&files(&[("d.rhai", text)]), Language::Ru);
+        assert_eq!(
+            (compiled.faults, compiled.warnings),
+            (vec![], vec![]),
+            "{text}"
+        );
+    }
+}
