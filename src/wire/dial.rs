@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use crate::ident::{Phone, Token};
 
-use super::line;
+use super::{chan_websocket, line};
 
 /// Longest dial string, bytes.
 pub const MAX_DIAL_STRING: usize = 200;
@@ -34,8 +34,9 @@ impl DialString {
         Self::ours(format!("UnicastRTP/{receiver}/c({})", codec.as_str()))
     }
 
-    /// A named outgoing WebSocket of websocket_client.conf (chan_websocket), 8 kHz signed linear.
-    pub fn web_socket(connection: &str) -> Result<Self, DialError> {
+    /// A named outgoing WebSocket of websocket_client.conf (chan_websocket), 8 kHz signed linear. The token comes to us in
+    /// the query of the connection's URI: its path can't be changed by a dial string (seen on 22.10.1).
+    pub fn web_socket(connection: &str, call: &Token) -> Result<Self, DialError> {
         if connection.is_empty()
             || connection.len() > 80
             || !connection
@@ -44,7 +45,10 @@ impl DialString {
         {
             return Err(DialError::Connection(line::one_line(connection)));
         }
-        Ok(Self::ours(format!("WebSocket/{connection}/c(slin)")))
+        let parameter = chan_websocket::parameter(call);
+        Ok(Self::ours(format!(
+            "WebSocket/{connection}/c(slin)v({parameter})"
+        )))
     }
 
     fn ours(text: String) -> Self {
@@ -325,11 +329,11 @@ mod tests {
             "UnicastRTP/127.0.0.1:9092/c(alaw)"
         );
         assert_eq!(
-            DialString::web_socket("govorun").unwrap().as_str(),
-            "WebSocket/govorun/c(slin)"
+            DialString::web_socket("govorun", &token).unwrap().as_str(),
+            "WebSocket/govorun/c(slin)v(token=00112233445566778899aabbccddeeff)"
         );
         for bad in ["", "a/b", "a,b", "a&b", "a b", "a\n"] {
-            assert!(DialString::web_socket(bad).is_err(), "{bad:?}");
+            assert!(DialString::web_socket(bad, &token).is_err(), "{bad:?}");
         }
     }
 
