@@ -27,7 +27,7 @@ mod rtp;
 mod websocket;
 
 pub use hub::{Expected, MediaCounts, MediaError, MediaHub};
-pub use link::{LinkEnd, MediaLink};
+pub use link::{LinkEnd, LinkGuard, MediaLink};
 
 #[cfg(test)]
 mod tests;
