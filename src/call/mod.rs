@@ -1,21 +1,40 @@
 //! A call: what a dialog may ask of it ([`line`], [`request`], [`reply`]), the pure machine that decides, the session
 //! that does, and what is kept of it ([`history`], [`summary`]).
 
+mod agi_line;
+mod agi_speaker;
+pub mod cause;
+pub mod clock;
 pub mod ear;
 pub mod event;
+mod hearing;
 pub mod history;
+pub mod incoming;
+pub mod journal;
 pub mod line;
+mod link;
 pub mod machine;
+pub mod medium;
 pub mod order;
+pub mod outgoing;
+pub mod parts;
+mod pbx;
+pub mod registry;
 pub mod reply;
 pub mod request;
+pub mod session;
 pub mod summary;
+mod talk;
 pub mod timer;
 mod turn;
 
 pub use history::HistoryEvent;
+pub use journal::Journal;
 pub use line::{CallInfo, Direction, Line, LineError};
 pub use order::Order;
+pub use parts::{Awaited, CallParts};
+pub use registry::Registry;
 pub use reply::{Reply, ReplyKind};
 pub use request::{Ask, BargeIn, DigitRule, Prompt, Request, Turn, Window};
+pub use session::Dialog;
 pub use summary::{DialogEnd, Fault, Status, Summary, outcome};

@@ -1,0 +1,111 @@
+//! A call that comes in: the dialplan's `AGI(agi://host:port/<dialog>)` names the dialog.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use super::agi_line::AgiLine;
+use super::clock::CallClock;
+use super::hearing::{Hearing, HearingOrder};
+use super::history::kind;
+use super::journal::CallJournal;
+use super::line::{CallInfo, Direction};
+use super::link::Tap;
+use super::parts::CallParts;
+use super::session::Dialog;
+use super::summary::Summary;
+use super::talk::{self, Answered};
+use crate::asr::StreamOptions;
+use crate::ident::{CallId, ChannelId, Phone};
+use crate::net::agi::AgiConnection;
+use crate::wire::agi::{Command, Environment};
+
+/// What an incoming call is, read off its AGI environment. Further arguments of `AGI()` and the query string become
+/// parameters: `AGI(agi://host/menu?queue=2,вип)` gives `queue` = 2 and `arg_1` = вип.
+pub fn info(environment: &Environment, dialog: &str) -> CallInfo {
+    let mut params = Map::new();
+    for (name, value) in &environment.script().query {
+        params.insert(name.clone(), Value::from(value.as_str()));
+    }
+    for number in 1.. {
+        let Some(value) = environment.arg(number) else {
+            break;
+        };
+        params.insert(format!("arg_{number}"), Value::from(value));
+    }
+    if let Some(dialed) = environment.dialed() {
+        params.insert("dialed".to_owned(), Value::from(dialed));
+    }
+    CallInfo {
+        call_id: CallId::fresh("in"),
+        channel_id: ChannelId::from_asterisk(environment.unique_id()),
+        attempt: 1,
+        direction: Direction::Incoming,
+        phone: environment.caller_id().and_then(|id| Phone::parse(id).ok()),
+        dialog: dialog.to_owned(),
+        params,
+        file: None,
+    }
+}
+
+/// Answers, and holds the dialog.
+pub async fn answer(
+    parts: Arc<CallParts>,
+    info: CallInfo,
+    connection: AgiConnection,
+    dialog: Dialog,
+    stop: CancellationToken,
+) -> Summary {
+    let clock = CallClock::start();
+    let mut journal = CallJournal::new(
+        Arc::clone(&parts.journal),
+        info.call_id.clone(),
+        info.attempt,
+        clock,
+    );
+    let options = StreamOptions {
+        call: info.call_id.to_string(),
+        phrases: Vec::new(),
+    };
+    let hearing = Hearing::start(parts.recognizers.clone(), options, clock);
+    let entered = parts
+        .registry
+        .enter(&info.call_id, stop.clone(), hearing.orders.clone());
+    let events = parts.ami.subscribe(&info.channel_id);
+    let medium = *parts.medium.borrow();
+    journal.note(
+        kind::ATTEMPT,
+        serde_json::json!({"event": "incoming", "channel": info.channel_id.as_str(), "media": medium.as_str()}),
+    );
+    let tap = match Tap::begin(&parts, medium, &info.channel_id, hearing.orders.clone()).await {
+        Ok(tap) => tap,
+        Err(reason) => {
+            journal.note(
+                kind::MEDIA,
+                serde_json::json!({"event": "failed", "reason": reason}),
+            );
+            None
+        }
+    };
+    let agi = AgiLine::start(connection);
+    // Harmless where the dialplan has answered already.
+    let _ = agi.execute(Command::answer()).await;
+    let _ = hearing.orders.try_send(HearingOrder::Listen);
+    journal.answered().await;
+    let answered = Answered {
+        parts,
+        info,
+        clock,
+        journal,
+        hearing,
+        events,
+        agi,
+        tap,
+        medium,
+        stop,
+    };
+    let summary = talk::hold(answered, dialog).await;
+    drop(entered);
+    summary
+}

@@ -1,0 +1,344 @@
+//! Places one attempt: Originate, the tap at its first sign of life, then either the talk or the reason why there is none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, json};
+use tokio_util::sync::CancellationToken;
+
+use super::agi_line::AgiLine;
+use super::cause::Unanswered;
+use super::clock::CallClock;
+use super::hearing::{Hearing, HearingOrder};
+use super::history::kind;
+use super::journal::CallJournal;
+use super::line::CallInfo;
+use super::link::Tap;
+use super::parts::CallParts;
+use super::session::{Dialog, asterisk_json};
+use super::summary::{Summary, outcome};
+use super::talk::{self, Answered};
+use crate::asr::StreamOptions;
+use crate::config::MediaKind;
+use crate::ident::{Phone, Token};
+use crate::net::ami::{CallEvent, Subscription};
+use crate::wire::ami::{self, ChannelState, EventKind, Originate, Target};
+use crate::wire::app::App;
+use crate::wire::dial::CallerId;
+
+/// Asterisk takes an Originate within this, or the attempt is a runtime error.
+const ORIGINATE_DEADLINE: Duration = Duration::from_secs(10);
+/// After the ringing time Asterisk itself should have told the end within this.
+const RING_GRACE: Duration = Duration::from_secs(5);
+/// The three events that tell an end come in any order; after the first the others follow within this.
+const OTHERS_FOLLOW: Duration = Duration::from_millis(300);
+/// After the answer AGI connects within this.
+const AGI_FOLLOWS: Duration = Duration::from_secs(5);
+
+/// What came of placing an attempt.
+#[derive(Debug)]
+pub enum Placed {
+    /// The attempt ended so.
+    Ended(Box<Summary>),
+    /// Asterisk never got the order: the attempt may be made again.
+    NotDialed(String),
+}
+
+/// Places the call of `info` and holds its dialog.
+pub async fn place(
+    parts: Arc<CallParts>,
+    info: CallInfo,
+    phone: Phone,
+    dialog: Dialog,
+    stop: CancellationToken,
+) -> Placed {
+    let clock = CallClock::start();
+    let journal = CallJournal::new(
+        Arc::clone(&parts.journal),
+        info.call_id.clone(),
+        info.attempt,
+        clock,
+    );
+    let options = StreamOptions {
+        call: info.call_id.to_string(),
+        phrases: Vec::new(),
+    };
+    let hearing = Hearing::start(parts.recognizers.clone(), options, clock);
+    let entered = parts
+        .registry
+        .enter(&info.call_id, stop.clone(), hearing.orders.clone());
+    let medium = *parts.medium.borrow();
+    let token = Token::fresh();
+    let mut attempt = Attempt {
+        events: parts.ami.subscribe(&info.channel_id),
+        agi: parts.awaited.expect(&token),
+        seen: Unanswered::default(),
+        tap: None,
+        answered: false,
+        medium,
+        parts: Arc::clone(&parts),
+        info,
+        clock,
+        journal,
+        hearing,
+        stop,
+    };
+    let placed = match attempt.originate(&phone, &token).await {
+        Ok(()) => attempt.wait_and_talk(dialog).await,
+        Err(reason) => {
+            attempt
+                .journal
+                .note(kind::FAULT, json!({"message": reason}));
+            attempt.journal.flush().await;
+            Placed::NotDialed(reason)
+        }
+    };
+    drop(entered);
+    placed
+}
+
+struct Attempt {
+    parts: Arc<CallParts>,
+    info: CallInfo,
+    clock: CallClock,
+    journal: CallJournal,
+    hearing: Hearing,
+    events: Subscription,
+    agi: super::parts::Expected,
+    seen: Unanswered,
+    tap: Option<Tap>,
+    answered: bool,
+    medium: MediaKind,
+    stop: CancellationToken,
+}
+
+/// How the wait for an answer ended.
+enum Waited {
+    Agi(Box<crate::net::agi::AgiConnection>),
+    Unanswered,
+    Failed(String),
+}
+
+impl Attempt {
+    async fn originate(&mut self, phone: &Phone, token: &Token) -> Result<(), String> {
+        let target = App::new("AGI")
+            .and_then(|app| {
+                app.arg(&format!(
+                    "agi://{}/out/{}",
+                    self.parts.agi_address,
+                    token.as_str()
+                ))
+            })
+            .map_err(|e| e.to_string())?;
+        let mut originate = Originate::new(self.parts.channel.dial(phone), Target::App(target));
+        originate.channel_id = Some(self.info.channel_id.clone());
+        originate.timeout_ms = u32::try_from(self.parts.asterisk.ring_timeout_ms).ok();
+        if !self.parts.asterisk.caller_id.is_empty() {
+            originate.caller_id = CallerId::parse(&self.parts.asterisk.caller_id).ok();
+        }
+        self.journal
+            .note(kind::ATTEMPT, json!({"event": "dialing", "channel": self.info.channel_id.as_str(), "media": self.medium.as_str()}));
+        self.journal.flush().await;
+        match self
+            .parts
+            .ami
+            .originate(&originate, ORIGINATE_DEADLINE)
+            .await
+        {
+            // It may have been dialed: the events tell, or the wait ends by time.
+            Err(error) if !error.may_have_run() => Err(error.to_string()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn wait_and_talk(mut self, dialog: Dialog) -> Placed {
+        let waited = self.wait().await;
+        self.journal.flush().await;
+        match waited {
+            Waited::Agi(connection) => {
+                self.hear_from_now();
+                // A Local channel can be answered before we have read its Newchannel.
+                if self.tap.is_none() {
+                    self.begin_tap().await;
+                }
+                self.journal.answered().await;
+                let answered = Answered {
+                    parts: self.parts,
+                    info: self.info,
+                    clock: self.clock,
+                    journal: self.journal,
+                    hearing: self.hearing,
+                    events: self.events,
+                    agi: AgiLine::start(*connection),
+                    tap: self.tap,
+                    medium: self.medium,
+                    stop: self.stop,
+                };
+                Placed::Ended(Box::new(talk::hold(answered, dialog).await))
+            }
+            Waited::Unanswered => {
+                let outcome = if self.stop.is_cancelled() {
+                    outcome::RUNTIME_ERROR
+                } else {
+                    self.seen.outcome()
+                };
+                Placed::Ended(Box::new(self.end(outcome).await))
+            }
+            Waited::Failed(reason) => {
+                self.journal.note(kind::FAULT, json!({"message": reason}));
+                Placed::Ended(Box::new(self.end(outcome::RUNTIME_ERROR).await))
+            }
+        }
+    }
+
+    async fn end(&mut self, outcome: &str) -> Summary {
+        self.journal.note(
+            kind::ATTEMPT,
+            json!({"event": "ended", "outcome": outcome, "dial_status": self.seen.dial_status, "cause": self.seen.cause}),
+        );
+        self.journal.flush().await;
+        Summary {
+            outcome: outcome.to_owned(),
+            data: Map::new(),
+            answered: self.answered,
+            cause: self.seen.cause,
+            version: None,
+            call_again: None,
+            talk_ms: 0,
+            recording: None,
+        }
+    }
+
+    /// Waits until AGI connects or Asterisk says why it won't.
+    async fn wait(&mut self) -> Waited {
+        let ring = Duration::from_millis(self.parts.asterisk.ring_timeout_ms);
+        let mut deadline = tokio::time::Instant::now() + ring + RING_GRACE;
+        let mut ending = false;
+        loop {
+            tokio::select! {
+                biased;
+                agi = &mut self.agi.connection => return match agi {
+                    Ok(connection) => Waited::Agi(Box::new(connection)),
+                    Err(_) => Waited::Failed("the AGI server is gone".to_owned()),
+                },
+                told = self.events.next() => match told {
+                    CallEvent::Event(event) => {
+                        let was_answered = self.answered;
+                        if self.see(&event).await && !ending {
+                            ending = true;
+                            deadline = tokio::time::Instant::now() + OTHERS_FOLLOW;
+                        }
+                        if self.answered && !was_answered && !ending {
+                            deadline = tokio::time::Instant::now() + AGI_FOLLOWS;
+                        }
+                    }
+                    CallEvent::Link(notice) => {
+                        self.journal.note(kind::ASTERISK, json!({"event": format!("AMI link: {notice:?}")}));
+                        if let Some(reason) = talk::lost(&self.parts, &self.info.channel_id, &notice).await {
+                            return Waited::Failed(reason);
+                        }
+                    }
+                },
+                () = self.stop.cancelled(), if !ending => {
+                    self.seen.we_hung_up = true;
+                    ending = true;
+                    deadline = tokio::time::Instant::now() + OTHERS_FOLLOW;
+                    self.hang_up().await;
+                }
+                () = tokio::time::sleep_until(deadline) => {
+                    if ending {
+                        if self.answered && !self.stop.is_cancelled() {
+                            return Waited::Failed(format!(
+                                "answered, but Asterisk did not connect to agi://{}: can it reach us?", self.parts.agi_address));
+                        }
+                        return Waited::Unanswered;
+                    }
+                    self.seen.we_hung_up = !self.answered;
+                    ending = true;
+                    deadline = tokio::time::Instant::now() + OTHERS_FOLLOW;
+                    self.hang_up().await;
+                }
+            }
+        }
+    }
+
+    /// Takes an event in; tells whether it tells the end.
+    async fn see(&mut self, event: &Arc<ami::Event>) -> bool {
+        let ours = event.value("Uniqueid") == Some(self.info.channel_id.as_str());
+        if !matches!(event.kind(), EventKind::VarSet) {
+            self.journal.note(kind::ASTERISK, asterisk_json(event));
+        }
+        let ends = match event.kind() {
+            EventKind::Newchannel { .. } if ours => {
+                self.begin_tap().await;
+                false
+            }
+            EventKind::Newstate { state } if ours => {
+                match state {
+                    ChannelState::Ringing | ChannelState::Ring if !self.seen.rang => {
+                        self.seen.rang = true;
+                        self.journal.ringing().await;
+                    }
+                    ChannelState::Up => self.up(),
+                    _ => {}
+                }
+                false
+            }
+            EventKind::DialEnd { status } => {
+                if *status == ami::DialStatus::Answer {
+                    self.up();
+                    false
+                } else {
+                    self.seen.dial_status = Some(status.as_str().to_owned());
+                    true
+                }
+            }
+            EventKind::Hangup { cause } if ours => {
+                self.seen.cause = Some(u32::from(*cause));
+                true
+            }
+            EventKind::OriginateResponse { success, reason } if ours => {
+                if *success {
+                    self.up();
+                    false
+                } else {
+                    self.seen.reason = Some(*reason);
+                    true
+                }
+            }
+            _ => false,
+        };
+        self.journal.flush().await;
+        ends
+    }
+
+    /// The person answered: not a word from here on is lost, though AGI has yet to connect.
+    fn up(&mut self) {
+        self.answered = true;
+        self.hear_from_now();
+    }
+
+    fn hear_from_now(&mut self) {
+        let _ = self.hearing.orders.try_send(HearingOrder::Listen);
+    }
+
+    async fn begin_tap(&mut self) {
+        let orders = self.hearing.orders.clone();
+        match Tap::begin(&self.parts, self.medium, &self.info.channel_id, orders).await {
+            Ok(tap) => self.tap = tap,
+            Err(reason) => self
+                .journal
+                .note(kind::MEDIA, json!({"event": "failed", "reason": reason})),
+        }
+    }
+
+    async fn hang_up(&self) {
+        let ami = &self.parts.ami;
+        if let Err(error) = ami
+            .hang_up(&self.info.channel_id, 16, ORIGINATE_DEADLINE)
+            .await
+        {
+            tracing::warn!(call = %self.info.call_id, %error, "a call that rings can't be hung up");
+        }
+    }
+}

@@ -1,0 +1,561 @@
+//! A call that talks: joins the dialog's line, the machine, the speaker, the hearing and Asterisk's events. It decides
+//! nothing; [`super::machine`] does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::clock::CallClock;
+use super::event::{Command, Event};
+use super::hearing::{Heard, Hearing, HearingOrder};
+use super::history::kind;
+use super::journal::CallJournal;
+use super::line::{Answer, CallInfo, HangUpFlag, Line, LineMessage};
+use super::link::{self, Connected};
+use super::machine::CallMachine;
+use super::pbx::Pbx;
+use super::reply::{Reply, ReplyKind};
+use super::request::{MAX_PROMPTS, Prompt, Request, Turn};
+use super::summary::{DialogEnd, Fault};
+use crate::audio::Sound;
+use crate::net::media::LinkGuard;
+use crate::net::speaker::{Speaker, SpeakerOrder};
+use crate::tts::Prompts;
+use crate::wire::ami;
+
+/// A dialog: what a session runs on a thread of its own.
+pub type Dialog = Box<dyn FnOnce(Line) -> DialogEnd + Send>;
+
+/// After the hang-up a dialog may still tidy up for so long.
+const AFTER_HANG_UP: Duration = Duration::from_secs(5);
+/// Virtual size of a dialog's stack; only what is touched becomes resident.
+const DIALOG_STACK: usize = 4 << 20;
+/// A both-way medium ends with the channel; Asterisk tells of the hang-up within this.
+const HANG_UP_FOLLOWS: Duration = Duration::from_secs(1);
+/// A prompt's text that no voice speaks within this is skipped.
+const VOICE_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Why a talk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EndedBy {
+    /// The dialog was done.
+    Dialog,
+    /// The person hung up.
+    Person,
+    /// Cancelled, too long, or the runtime stops.
+    Us,
+    /// Asterisk or the medium went away.
+    Fault,
+}
+
+/// How a talk ended.
+#[derive(Debug)]
+pub(super) struct Talked {
+    pub(super) end: DialogEnd,
+    pub(super) by: EndedBy,
+    /// Something was said or keyed.
+    pub(super) replied: bool,
+    pub(super) recording: Option<String>,
+}
+
+/// What a talk needs.
+pub(super) struct Session {
+    pub(super) info: CallInfo,
+    pub(super) clock: CallClock,
+    pub(super) speaker: Speaker,
+    /// Keeps a both-way medium open.
+    pub(super) guard: Option<LinkGuard>,
+    pub(super) hearing: Hearing,
+    pub(super) pbx: Pbx,
+    pub(super) prompts: Arc<Prompts>,
+    pub(super) journal: CallJournal,
+    pub(super) stop: CancellationToken,
+    pub(super) longest: Duration,
+    pub(super) fallback: String,
+}
+
+/// Work that ends later.
+enum Job {
+    Sounds(Turn, Vec<Result<Sound, String>>),
+    Recording(Result<Option<String>, String>),
+    Transfer(
+        Result<&'static str, String>,
+        Result<Option<Connected>, String>,
+    ),
+}
+
+/// The state of [`Session::talk`]'s loop.
+struct Talk {
+    machine: CallMachine,
+    messages: mpsc::Receiver<LineMessage>,
+    flag: Arc<HangUpFlag>,
+    /// Who waits for an answer.
+    waiting: Option<oneshot::Sender<Answer>>,
+    jobs: JoinSet<Job>,
+    ended_by: Option<EndedBy>,
+    /// The medium has ended: by a hang-up, which Asterisk then tells until this moment, or by a fault.
+    medium_lost: Option<tokio::time::Instant>,
+    replied: bool,
+    recording: Option<String>,
+}
+
+impl Session {
+    /// Holds the dialog to its end, or the person's. Gives back the journal and Asterisk's end of the call.
+    pub(super) async fn talk(mut self, dialog: Dialog) -> (Talked, CallJournal, Pbx) {
+        let (line, messages, flag) = Line::new(self.info.clone());
+        let mut talk = Talk {
+            machine: CallMachine::default(),
+            messages,
+            flag,
+            waiting: None,
+            jobs: JoinSet::new(),
+            ended_by: None,
+            medium_lost: None,
+            replied: false,
+            recording: None,
+        };
+        let mut end = spawn_dialog(line, dialog);
+        let end = self.serve(&mut talk, &mut end).await;
+        if end.fault.is_some() && talk.ended_by.is_none() {
+            self.apologize(&mut talk).await;
+        }
+        self.over(&mut talk, EndedBy::Dialog);
+        self.journal.flush().await;
+        let talked = Talked {
+            end,
+            by: talk.ended_by.unwrap_or(EndedBy::Dialog),
+            replied: talk.replied,
+            recording: talk.recording,
+        };
+        (talked, self.journal, self.pbx)
+    }
+
+    /// The loop, until the dialog has ended.
+    async fn serve(
+        &mut self,
+        talk: &mut Talk,
+        end: &mut oneshot::Receiver<DialogEnd>,
+    ) -> DialogEnd {
+        let mut deadline = tokio::time::Instant::now() + self.longest;
+        loop {
+            self.obey(talk).await;
+            self.journal.flush().await;
+            let wake = talk
+                .machine
+                .wait_until()
+                .map_or(deadline, |at_ms| self.clock.instant(at_ms).min(deadline));
+            tokio::select! {
+                biased;
+                ended = &mut *end => {
+                    // Notes that the dialog left last.
+                    while let Ok(message) = talk.messages.try_recv() {
+                        self.asked(talk, message);
+                    }
+                    self.obey(talk).await;
+                    return ended.unwrap_or_else(|_| dead_thread(&self.info));
+                }
+                Some(message) = talk.messages.recv() => self.asked(talk, message),
+                Some(heard) = self.hearing.events.recv() => self.heard(talk, heard),
+                event = self.speaker.events.recv(), if talk.medium_lost.is_none() => match event {
+                    Some(event) => talk.machine.handle(Event::Speaker(event), self.clock.now_ms()),
+                    None => {
+                        self.journal.note(kind::MEDIA, json!({"event": "ended"}));
+                        talk.medium_lost = Some(tokio::time::Instant::now() + HANG_UP_FOLLOWS);
+                    }
+                },
+                () = until(talk.medium_lost), if talk.ended_by.is_none() => {
+                    self.journal.note(kind::FAULT, json!({"message": "the medium was lost, but the person is still there"}));
+                    self.over(talk, EndedBy::Fault);
+                }
+                told = self.pbx.next(), if talk.ended_by.is_none() => self.told(talk, told),
+                Some(job) = talk.jobs.join_next() => if let Ok(job) = job { self.job_done(talk, job) },
+                () = self.stop.cancelled(), if talk.ended_by.is_none() => self.over(talk, EndedBy::Us),
+                () = tokio::time::sleep_until(wake) => {
+                    let now = tokio::time::Instant::now();
+                    if now >= deadline {
+                        if talk.ended_by.is_some() {
+                            // The dialog does not end by itself; its thread is stopped by the script's own limits.
+                            self.journal.note(kind::FAULT, json!({"message": "the dialog did not end after the hang-up"}));
+                            return DialogEnd::default();
+                        }
+                        self.journal.note(kind::FAULT, json!({"message": "the call is longer than calls.longest allows"}));
+                        self.over(talk, EndedBy::Us);
+                    }
+                    talk.machine.handle(Event::Clock, self.clock.now_ms());
+                }
+            }
+            if talk.ended_by.is_some() && talk.flag.raised_for_ms().is_none() {
+                talk.flag.raise();
+                deadline = tokio::time::Instant::now() + AFTER_HANG_UP;
+            }
+        }
+    }
+
+    /// Does what the machine decided.
+    async fn obey(&mut self, talk: &mut Talk) {
+        while let Some(command) = talk.machine.poll() {
+            let order = match command {
+                Command::Play { id, sound } => SpeakerOrder::Play {
+                    id,
+                    sound,
+                    from_ms: 0,
+                },
+                Command::PausePlayback => SpeakerOrder::Pause,
+                Command::ResumePlayback => SpeakerOrder::Resume,
+                Command::StopPlayback => SpeakerOrder::Stop,
+                Command::EndUtterance => {
+                    let _ = self.hearing.orders.try_send(HearingOrder::EndUtterance);
+                    continue;
+                }
+                Command::Reply(reply) => {
+                    talk.replied |= matches!(
+                        reply.kind,
+                        ReplyKind::Speech | ReplyKind::Digits | ReplyKind::TooLong
+                    );
+                    talk.answer(Answer::Reply(reply));
+                    continue;
+                }
+                Command::PauseOver => {
+                    talk.answer(Answer::Done);
+                    continue;
+                }
+                Command::Note { kind, at_ms, data } => {
+                    self.journal.note_at(kind, at_ms, data);
+                    continue;
+                }
+            };
+            // A speaker that takes no orders is gone, and its closed events tell so.
+            let _ = self.speaker.orders.send(order).await;
+        }
+    }
+
+    /// The dialog asks for something.
+    fn asked(&mut self, talk: &mut Talk, message: LineMessage) {
+        let (request, sender) = match message {
+            LineMessage::Note(note) => {
+                self.journal.note(note.kind, note.data);
+                return;
+            }
+            LineMessage::Request(request, sender) => (request, sender),
+        };
+        if talk.ended_by.is_some() {
+            let _ = sender.send(Answer::HungUp);
+            return;
+        }
+        talk.waiting = Some(sender);
+        match request {
+            Request::Turn(turn) => self.prepare(talk, turn),
+            Request::Pause { ms } => talk
+                .machine
+                .handle(Event::Pause { ms }, self.clock.now_ms()),
+            Request::Record => {
+                let start = self.pbx.record(&self.info);
+                talk.jobs
+                    .spawn(async move { Job::Recording(start.await.map(Some)) });
+            }
+            Request::RecordStop => {
+                let stop = self.pbx.record_stop();
+                talk.jobs
+                    .spawn(async move { Job::Recording(stop.await.map(|()| None)) });
+            }
+            Request::Transfer { number, timeout_ms } => {
+                self.journal.note(
+                    kind::TRANSFER,
+                    json!({"event": "began", "to": number.as_str()}),
+                );
+                if link::is_both_way(self.pbx.medium()) {
+                    // Such a medium holds AGI; it ends with its guard, and another follows the transfer.
+                    self.guard = None;
+                    self.speaker = link::mute();
+                }
+                let transfer = self.pbx.transfer(&number, timeout_ms);
+                let again = link::again(&self.pbx);
+                talk.jobs.spawn(async move {
+                    let status = transfer.await;
+                    Job::Transfer(status, again.await)
+                });
+            }
+            Request::HangUp => {
+                talk.answer(Answer::Done);
+                self.over(talk, EndedBy::Dialog);
+                tokio::spawn(self.pbx.hang_up());
+            }
+        }
+    }
+
+    /// Turns a turn's texts into sounds, beside the loop.
+    fn prepare(&mut self, talk: &mut Talk, mut turn: Turn) {
+        turn.prompts.truncate(MAX_PROMPTS);
+        if turn.prompts.iter().all(|p| matches!(p, Prompt::Sound(_))) {
+            let sounds = std::mem::take(&mut turn.prompts);
+            let sounds = sounds.into_iter().filter_map(|p| match p {
+                Prompt::Sound(sound) => Some(sound),
+                Prompt::Text(_) => None,
+            });
+            self.begin(talk, sounds.collect(), turn);
+            return;
+        }
+        let prompts = Arc::clone(&self.prompts);
+        talk.jobs.spawn(async move {
+            let mut sounds = Vec::with_capacity(turn.prompts.len());
+            for prompt in std::mem::take(&mut turn.prompts) {
+                sounds.push(match prompt {
+                    Prompt::Sound(sound) => Ok(sound),
+                    Prompt::Text(text) => {
+                        match tokio::time::timeout(
+                            VOICE_DEADLINE,
+                            prompts.sound_for_text(&text, &|_| None),
+                        )
+                        .await
+                        {
+                            Ok(Ok(sound)) => Ok(sound),
+                            Ok(Err(error)) => Err(format!("{text:?}: {error}")),
+                            Err(_) => {
+                                Err(format!("{text:?}: no voice spoke it in {VOICE_DEADLINE:?}"))
+                            }
+                        }
+                    }
+                });
+            }
+            Job::Sounds(turn, sounds)
+        });
+    }
+
+    fn begin(&mut self, talk: &mut Talk, sounds: Vec<Sound>, turn: Turn) {
+        let event = Event::Turn {
+            sounds,
+            barge_in: turn.barge_in,
+            window: turn.window,
+        };
+        talk.machine.handle(event, self.clock.now_ms());
+    }
+
+    fn job_done(&mut self, talk: &mut Talk, job: Job) {
+        match job {
+            Job::Sounds(turn, sounds) => {
+                let mut ready = Vec::with_capacity(sounds.len());
+                for sound in sounds {
+                    match sound {
+                        Ok(sound) => ready.push(sound),
+                        Err(message) => self.journal.note(kind::FAULT, json!({"message": message})),
+                    }
+                }
+                self.begin(talk, ready, turn);
+            }
+            Job::Recording(Ok(Some(file))) => {
+                self.journal
+                    .note(kind::RECORDING, json!({"event": "began", "file": file}));
+                talk.recording = Some(file);
+                talk.answer(Answer::Done);
+            }
+            Job::Recording(Ok(None)) => {
+                self.journal
+                    .note(kind::RECORDING, json!({"event": "ended"}));
+                talk.answer(Answer::Done);
+            }
+            Job::Recording(Err(message)) => {
+                self.journal.note(
+                    kind::FAULT,
+                    json!({"message": format!("recording: {message}")}),
+                );
+                talk.answer(Answer::Done);
+            }
+            Job::Transfer(status, again) => {
+                let status = status.unwrap_or_else(|message| {
+                    self.journal.note(
+                        kind::FAULT,
+                        json!({"message": format!("transfer: {message}")}),
+                    );
+                    "failed"
+                });
+                self.journal
+                    .note(kind::TRANSFER, json!({"event": "ended", "status": status}));
+                match again {
+                    Ok(None) => {}
+                    Ok(Some(connected)) => {
+                        self.speaker = connected.speaker;
+                        talk.medium_lost = None;
+                        self.guard = Some(connected.guard);
+                        let frames = HearingOrder::Frames(connected.frames);
+                        let _ = self.hearing.orders.try_send(frames);
+                    }
+                    // The person hung up meanwhile, mostly: Asterisk tells.
+                    Err(reason) => self
+                        .journal
+                        .note(kind::MEDIA, json!({"event": "lost", "reason": reason})),
+                }
+                talk.answer(Answer::Transfer(status));
+            }
+        }
+    }
+
+    fn heard(&mut self, talk: &mut Talk, heard: Heard) {
+        let event = match heard {
+            Heard::VoiceStarted { at_ms } => Event::VoiceStarted { at_ms },
+            Heard::VoiceEnded { at_ms } => Event::VoiceEnded { at_ms },
+            Heard::Partial(text) => Event::Partial(text),
+            Heard::Final(text) => Event::Final(text),
+            Heard::Deaf { reason } => {
+                self.journal.note(
+                    kind::RECOGNIZER,
+                    json!({"event": "none_left", "reason": reason}),
+                );
+                Event::Deaf { reason }
+            }
+            Heard::Recognizer { name, note } => {
+                self.journal
+                    .note(kind::RECOGNIZER, json!({"name": name, "event": note}));
+                return;
+            }
+            Heard::Audio { note } => {
+                self.journal.note(kind::MEDIA, json!({"event": note}));
+                return;
+            }
+        };
+        talk.machine.handle(event, self.clock.now_ms());
+    }
+
+    fn told(&mut self, talk: &mut Talk, told: Told) {
+        match told {
+            Told::Event(event) => {
+                self.journal.note(kind::ASTERISK, asterisk_json(&event));
+                if let Some(digit) = self.pbx.digit(&event) {
+                    talk.machine
+                        .handle(Event::Digit(digit), self.clock.now_ms());
+                } else if self.pbx.is_our_hang_up(&event) {
+                    self.over(talk, EndedBy::Person);
+                }
+            }
+            Told::HungUp => self.over(talk, EndedBy::Person),
+            Told::Lost(reason) => {
+                self.journal.note(kind::FAULT, json!({"message": reason}));
+                self.over(talk, EndedBy::Fault);
+            }
+            Told::Note(note) => self.journal.note(kind::ASTERISK, json!({"event": note})),
+        }
+    }
+
+    /// The call is over, for the first reason that came.
+    fn over(&mut self, talk: &mut Talk, by: EndedBy) {
+        if talk.ended_by.is_some() {
+            return;
+        }
+        talk.ended_by = Some(by);
+        let by = match by {
+            EndedBy::Dialog => "dialog",
+            EndedBy::Person => "person",
+            EndedBy::Us => "runtime",
+            EndedBy::Fault => "fault",
+        };
+        self.journal.note(kind::HANG_UP, json!({"by": by}));
+        talk.machine.handle(Event::HangUp, self.clock.now_ms());
+        while let Some(command) = talk.machine.poll() {
+            match command {
+                Command::Reply(reply) => talk.answer(Answer::Reply(reply)),
+                Command::PauseOver => talk.answer(Answer::Done),
+                Command::Note { kind, at_ms, data } => self.journal.note_at(kind, at_ms, data),
+                Command::StopPlayback => {
+                    let _ = self.speaker.orders.try_send(SpeakerOrder::Stop);
+                }
+                _ => {}
+            }
+        }
+        // A turn whose sounds were still being made.
+        talk.answer(Answer::Reply(Reply::empty(ReplyKind::HangUp)));
+        talk.jobs.abort_all();
+    }
+
+    /// The dialog's fault ends the call politely.
+    async fn apologize(&mut self, talk: &mut Talk) {
+        if self.fallback.is_empty() {
+            return;
+        }
+        let (sender, receiver) = oneshot::channel();
+        let turn = Turn {
+            prompts: vec![Prompt::Text(self.fallback.clone())],
+            barge_in: super::request::BargeIn::Off,
+            window: None,
+        };
+        self.asked(talk, LineMessage::Request(Request::Turn(turn), sender));
+        // The same loop serves it: the "dialog" now is one that waits for this answer.
+        let (done, mut over) = oneshot::channel();
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(VOICE_DEADLINE * 2, receiver).await;
+            let _ = done.send(DialogEnd::default());
+        });
+        self.serve(talk, &mut over).await;
+    }
+}
+
+impl Talk {
+    fn answer(&mut self, answer: Answer) {
+        if let Some(waiting) = self.waiting.take() {
+            let _ = waiting.send(answer);
+        }
+    }
+}
+
+/// What Asterisk tells a talking call.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// An event of the call's channels.
+    Event(Arc<ami::Event>),
+    /// The AGI connection says that the channel hung up.
+    HungUp,
+    /// Asterisk went away.
+    Lost(String),
+    /// For the history.
+    Note(String),
+}
+
+/// An event as history keeps it: its name and its non-empty values.
+pub(super) fn asterisk_json(event: &ami::Event) -> serde_json::Value {
+    let mut map = serde_json::Map::new();
+    for (key, value) in event.packet().pairs() {
+        if !value.is_empty() && key != "Privilege" {
+            map.insert(key.to_owned(), json!(value));
+        }
+    }
+    serde_json::Value::Object(map)
+}
+
+/// Waits until that moment, if there is one.
+async fn until(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The end of a dialog whose thread died: a fault of ours, told as one.
+fn dead_thread(info: &CallInfo) -> DialogEnd {
+    DialogEnd {
+        fault: Some(Fault {
+            file: info.dialog.clone(),
+            line: 0,
+            column: 0,
+            message: "the dialog's thread died".to_owned(),
+        }),
+        ..DialogEnd::default()
+    }
+}
+
+/// Runs the dialog on a thread of its own; its end comes through the channel, which closes if the thread panics.
+fn spawn_dialog(line: Line, dialog: Dialog) -> oneshot::Receiver<DialogEnd> {
+    let (sender, receiver) = oneshot::channel();
+    let name = format!("dialog {}", line.info().call_id);
+    let spawned = std::thread::Builder::new()
+        .name(name)
+        .stack_size(DIALOG_STACK)
+        .spawn(move || {
+            let _ = sender.send(dialog(line));
+        });
+    if let Err(error) = spawned {
+        tracing::error!(%error, "no thread for a dialog");
+    }
+    receiver
+}

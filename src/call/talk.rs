@@ -1,0 +1,194 @@
+//! From the answer to the hang-up, for outgoing and incoming calls alike: connects the medium, holds the dialog, ends the
+//! channel, sums up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::agi_line::AgiLine;
+use super::clock::CallClock;
+use super::hearing::Hearing;
+use super::history::kind;
+use super::journal::CallJournal;
+use super::line::CallInfo;
+use super::link::{self, Tap};
+use super::parts::CallParts;
+use super::pbx::Pbx;
+use super::session::{Dialog, EndedBy, Session, Talked};
+use super::summary::{Summary, outcome};
+use crate::config::MediaKind;
+use crate::ident::ChannelId;
+use crate::net::ami::{AmiNotice, Subscription};
+
+/// Asterisk says within this whether a channel lives.
+const ALIVE_DEADLINE: Duration = Duration::from_secs(5);
+/// A channel that we hung up is gone within this, or its cause stays unknown.
+const HANG_UP_FOLLOWS: Duration = Duration::from_secs(2);
+
+/// A call whose person is there.
+pub(super) struct Answered {
+    pub(super) parts: Arc<CallParts>,
+    pub(super) info: CallInfo,
+    pub(super) clock: CallClock,
+    pub(super) journal: CallJournal,
+    pub(super) hearing: Hearing,
+    pub(super) events: Subscription,
+    pub(super) agi: AgiLine,
+    pub(super) tap: Option<Tap>,
+    pub(super) medium: MediaKind,
+    pub(super) stop: CancellationToken,
+}
+
+/// Holds the dialog and ends the call.
+pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
+    let began_ms = answered.clock.now_ms();
+    let medium = answered.medium;
+    let (speaker, guard) = match link::connect(&mut answered).await {
+        Ok(connected) => connected,
+        Err(reason) => {
+            answered.journal.note(
+                kind::FAULT,
+                json!({"message": format!("{}: {reason}", medium.as_str())}),
+            );
+            let mut pbx = Pbx::new(
+                &answered.parts,
+                answered.info.channel_id.clone(),
+                answered.agi,
+                answered.events,
+                answered.tap,
+                medium,
+            );
+            let cause = end_channel(&mut pbx, &mut answered.journal).await;
+            return summary(
+                &answered.info,
+                None,
+                cause,
+                outcome::RUNTIME_ERROR.to_owned(),
+                0,
+                answered.journal,
+            )
+            .await;
+        }
+    };
+    let pbx = Pbx::new(
+        &answered.parts,
+        answered.info.channel_id.clone(),
+        answered.agi,
+        answered.events,
+        answered.tap,
+        medium,
+    );
+    answered.journal.note(
+        kind::DIALOG,
+        json!({"event": "began", "dialog": answered.info.dialog, "media": medium.as_str()}),
+    );
+    let session = Session {
+        info: answered.info.clone(),
+        clock: answered.clock,
+        speaker,
+        guard,
+        hearing: answered.hearing,
+        pbx,
+        prompts: Arc::clone(&answered.parts.prompts),
+        journal: answered.journal,
+        stop: answered.stop,
+        longest: Duration::from_millis(answered.parts.calls.longest_ms),
+        fallback: answered.parts.calls.fallback.clone(),
+    };
+    let (talked, mut journal, mut pbx) = session.talk(dialog).await;
+    let talk_ms = answered.clock.now_ms().saturating_sub(began_ms);
+    let cause = end_channel(&mut pbx, &mut journal).await;
+    let outcome = outcome_of(&talked);
+    summary(
+        &answered.info,
+        Some(talked),
+        cause,
+        outcome,
+        talk_ms,
+        journal,
+    )
+    .await
+}
+
+/// What 1C is told of a talk.
+fn outcome_of(talked: &Talked) -> String {
+    if talked.end.fault.is_some() {
+        return outcome::SCRIPT_ERROR.to_owned();
+    }
+    if let Some(word) = &talked.end.outcome {
+        return word.clone();
+    }
+    match talked.by {
+        EndedBy::Person => outcome::HUNG_UP,
+        EndedBy::Us | EndedBy::Fault => outcome::RUNTIME_ERROR,
+        EndedBy::Dialog if talked.replied => outcome::COMPLETED,
+        EndedBy::Dialog => outcome::NO_REPLY,
+    }
+    .to_owned()
+}
+
+/// Hangs up, if that is still to be done, and waits for Asterisk's word of it.
+async fn end_channel(pbx: &mut Pbx, journal: &mut CallJournal) -> Option<u32> {
+    pbx.hang_up().await;
+    let deadline = tokio::time::Instant::now() + HANG_UP_FOLLOWS;
+    while pbx.cause().is_none() {
+        match tokio::time::timeout_at(deadline, pbx.next_event()).await {
+            Ok(Some(event)) => journal.note(kind::ASTERISK, super::session::asterisk_json(&event)),
+            _ => break,
+        }
+    }
+    pbx.cause()
+}
+
+async fn summary(
+    info: &CallInfo,
+    talked: Option<Talked>,
+    cause: Option<u32>,
+    outcome: String,
+    talk_ms: u64,
+    mut journal: CallJournal,
+) -> Summary {
+    let (end, recording) = talked.map_or_else(Default::default, |t| (t.end, t.recording));
+    if let Some(fault) = &end.fault {
+        journal.note(
+            kind::FAULT,
+            json!({"file": fault.file, "line": fault.line, "column": fault.column, "message": fault.message}),
+        );
+    }
+    journal.note(
+        kind::DIALOG,
+        json!({"event": "ended", "dialog": info.dialog, "outcome": outcome, "version": end.version}),
+    );
+    journal.flush().await;
+    Summary {
+        outcome,
+        data: end.data,
+        answered: true,
+        cause,
+        version: (!end.version.is_empty()).then_some(end.version),
+        call_again: end.call_again,
+        talk_ms,
+        recording,
+    }
+}
+
+/// Whether a notice about the link to Asterisk means that this channel is gone; if so, in words.
+pub(super) async fn lost(
+    parts: &CallParts,
+    channel: &ChannelId,
+    notice: &AmiNotice,
+) -> Option<String> {
+    let AmiNotice::Reconnected { restarted } = notice else {
+        return None;
+    };
+    let alive = !restarted
+        && parts
+            .ami
+            .channel_alive(channel, ALIVE_DEADLINE)
+            .await
+            .unwrap_or(true);
+    // Where it can't be known the AGI connection tells.
+    (!alive).then(|| "Asterisk came back without this channel".to_owned())
+}
