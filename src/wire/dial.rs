@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use crate::ident::{Phone, Token};
 
-use super::line;
+use super::{chan_websocket, line};
 
 /// Longest dial string, bytes.
 pub const MAX_DIAL_STRING: usize = 200;
@@ -34,8 +34,8 @@ impl DialString {
         Self::ours(format!("UnicastRTP/{receiver}/c({})", codec.as_str()))
     }
 
-    /// A named outgoing WebSocket of websocket_client.conf (chan_websocket), 8 kHz signed linear. The token reaches our
-    /// server in the query, `?token=...`: the path is fixed in that file.
+    /// A named outgoing WebSocket of websocket_client.conf (chan_websocket), 8 kHz signed linear. The token comes to us in
+    /// the query of the connection's URI: its path can't be changed by a dial string (seen on 22.10.1).
     pub fn web_socket(connection: &str, call: &Token) -> Result<Self, DialError> {
         if connection.is_empty()
             || connection.len() > 80
@@ -45,9 +45,9 @@ impl DialString {
         {
             return Err(DialError::Connection(line::one_line(connection)));
         }
+        let parameter = chan_websocket::parameter(call);
         Ok(Self::ours(format!(
-            "WebSocket/{connection}/c(slin)v(token={})",
-            call.as_str()
+            "WebSocket/{connection}/c(slin)v({parameter})"
         )))
     }
 
