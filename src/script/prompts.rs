@@ -1,7 +1,10 @@
 //! Prompts as scripts write them: a text, a file's name, a list of both.
 
+use std::sync::Arc;
+
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
+use crate::audio::Sound;
 use crate::call::Prompt;
 use crate::call::request::MAX_PROMPTS;
 
@@ -95,7 +98,8 @@ fn collect(
 
 fn spoken(talk: &Talk, text: String) -> Res<Prompt> {
     if let Some(sound) = talk.sounds.speaking(&text) {
-        return Ok(Prompt::Sound(sound.clone()));
+        // Under the text's own name: history and 1C read what was said, not which file said it.
+        return Ok(Prompt::Sound(Sound::new(text, Arc::clone(&sound.samples))));
     }
     let chars = text.chars().count();
     if chars > MAX_TEXT_CHARS {

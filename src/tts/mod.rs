@@ -6,6 +6,7 @@ pub mod cache;
 pub mod command;
 mod folder;
 pub mod prompts;
+pub mod silent;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use asterisk_files::AsteriskFiles;
 pub use cache::Cached;
 pub use command::{CommandConfig, CommandVoice};
 pub use prompts::Prompts;
+pub use silent::Silent;
 
 /// Longest text that is spoken, characters: more than two minutes.
 pub const MAX_TEXT_CHARS: usize = 2_000;
