@@ -50,6 +50,7 @@
     )
 )]
 
+pub mod app;
 pub mod asr;
 pub mod audio;
 pub mod call;

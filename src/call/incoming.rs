@@ -75,8 +75,8 @@ pub async fn answer(
     let events = parts.ami.subscribe(&info.channel_id);
     let medium = *parts.medium.borrow();
     journal.note(
-        kind::ATTEMPT,
-        serde_json::json!({"event": "incoming", "channel": info.channel_id.as_str(), "media": medium.as_str()}),
+        kind::MEDIA,
+        serde_json::json!({"event": "chosen", "media": medium.as_str()}),
     );
     let tap = match Tap::begin(&parts, medium, &info.channel_id, hearing.orders.clone()).await {
         Ok(tap) => tap,

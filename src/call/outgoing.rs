@@ -136,8 +136,10 @@ impl Attempt {
         if !self.parts.asterisk.caller_id.is_empty() {
             originate.caller_id = CallerId::parse(&self.parts.asterisk.caller_id).ok();
         }
-        self.journal
-            .note(kind::ATTEMPT, json!({"event": "dialing", "channel": self.info.channel_id.as_str(), "media": self.medium.as_str()}));
+        self.journal.note(
+            kind::MEDIA,
+            json!({"event": "chosen", "media": self.medium.as_str()}),
+        );
         self.journal.flush().await;
         match self
             .parts
@@ -192,10 +194,6 @@ impl Attempt {
     }
 
     async fn end(&mut self, outcome: &str) -> Summary {
-        self.journal.note(
-            kind::ATTEMPT,
-            json!({"event": "ended", "outcome": outcome, "dial_status": self.seen.dial_status, "cause": self.seen.cause}),
-        );
         self.journal.flush().await;
         Summary {
             outcome: outcome.to_owned(),

@@ -1,0 +1,89 @@
+//! What an AGI connection is: the answer to one of our own calls, or a call that comes in.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::call::{CallParts, Dialog, incoming};
+use crate::ident::Token;
+use crate::net::agi::AgiConnection;
+use crate::outbound::Lines;
+use crate::script::Library;
+use crate::store::{Store, Then};
+
+/// Takes AGI connections.
+#[derive(Clone, Debug)]
+pub(super) struct Inbound {
+    pub(super) parts: Arc<CallParts>,
+    pub(super) store: Store,
+    pub(super) library: Arc<Library>,
+    pub(super) lines: Lines,
+    pub(super) stop: CancellationToken,
+}
+
+impl Inbound {
+    /// `/out/<token>` belongs to the call that awaits it; `/<dialog>` is an incoming call. Anything else is dropped, and
+    /// Asterisk goes on in its dialplan.
+    pub(super) async fn take(&self, connection: AgiConnection) {
+        let path = &connection.environment().script().path;
+        match path.as_slice() {
+            [first, token] if first == "out" => {
+                let Ok(token) = Token::parse(token) else {
+                    tracing::warn!(peer = %connection.peer(), "agi: not a token");
+                    return;
+                };
+                if self.parts.awaited.hand_over(&token, connection).is_err() {
+                    tracing::warn!("agi: nobody awaits this token (any more)");
+                }
+            }
+            [dialog] => {
+                let dialog = dialog.clone();
+                self.incoming(connection, &dialog).await;
+            }
+            _ => {
+                let script = connection
+                    .environment()
+                    .value("network_script")
+                    .unwrap_or_default();
+                tracing::warn!(
+                    script,
+                    "agi: the path names no dialog: agi://host:port/<dialog> is wanted"
+                );
+            }
+        }
+    }
+
+    async fn incoming(&self, connection: AgiConnection, name: &str) {
+        let Some(dialog) = self.library.dialog(name) else {
+            tracing::warn!(
+                dialog = name,
+                "an incoming call names a dialog that is not there"
+            );
+            return;
+        };
+        let Some(_line) = self.lines.try_take() else {
+            tracing::warn!("an incoming call over calls.at_once goes on in the dialplan");
+            return;
+        };
+        let info = incoming::info(connection.environment(), name);
+        if let Err(error) = self.store.add_incoming(&info, Timestamp::now()).await {
+            tracing::error!(%error, "an incoming call can't be kept, and goes on in the dialplan");
+            return;
+        }
+        let dialog: Dialog = Box::new(move |line| dialog.run(line));
+        let call = info.call_id.clone();
+        let stop = self.stop.child_token();
+        let summary =
+            incoming::answer(Arc::clone(&self.parts), info, connection, dialog, stop).await;
+        tracing::info!(%call, outcome = summary.outcome, "incoming call ended");
+        let now = Timestamp::now();
+        if let Err(error) = self
+            .store
+            .attempt_ended(&call, 1, &summary, Then::Finish, now)
+            .await
+        {
+            tracing::error!(%call, %error, "the call's end is not kept");
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! Joins all parts into the running server. The only place that knows every one of them.
+//!
+//! ```text
+//! 1C ──▶ http ──▶ store ◀── dialer ──▶ call::outgoing ─┐
+//!                   ▲                                   ├──▶ dialog (script) on its thread
+//! Asterisk ──▶ net::agi ──▶ call::incoming / awaited ───┘
+//! ```
+
+mod inbound;
+mod journal;
+mod medium;
+mod place;
+mod services;
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::asr::Recognizer;
+use crate::call::{Awaited, CallParts, Fault, Registry};
+use crate::config::{Config, Language, MediaKind};
+use crate::http::{self, HealthPart, HttpState};
+use crate::net::agi::{self, AgiLimits, AgiStats};
+use crate::net::ami::{Ami, AmiConfig, AmiState};
+use crate::net::media::MediaHub;
+use crate::outbound::{Dialer, Lines, Rules};
+use crate::script::{Library, Watch};
+use crate::store::Store;
+use crate::tts::{AsteriskFiles, Prompts, Voice};
+use crate::wire::dial::DialTemplate;
+
+pub use medium::Medium;
+
+/// Prompt files for Asterisk are bounded to so many bytes; the longest unused go first.
+const PROMPT_FILES_BYTES: u64 = 1 << 30;
+/// At the stop calls that talk may end by themselves for so long.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why the server did not start: everything that is wrong, each with its mend.
+#[derive(Debug)]
+pub enum StartError {
+    /// Settings that can't be used here and now: a port in use, a folder that can't be written.
+    Settings(Vec<String>),
+    /// The dialogs have faults, and there is no older version to go on with.
+    Scripts(Vec<Fault>),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Settings(faults) => f.write_str(&faults.join("\n")),
+            Self::Scripts(faults) => {
+                for (n, fault) in faults.iter().enumerate() {
+                    let sep = if n > 0 { "\n" } else { "" };
+                    let Fault {
+                        file,
+                        line,
+                        column,
+                        message,
+                    } = fault;
+                    write!(f, "{sep}{file}:{line}:{column}: {message}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// What may be put in the place of the config's own: rehearsal's keyboard and silent voice.
+#[derive(Debug, Default)]
+pub struct Instead {
+    /// Instead of `recognizers`.
+    pub recognizers: Option<Vec<Arc<dyn Recognizer>>>,
+    /// Instead of `voices`.
+    pub voices: Option<Vec<Arc<dyn Voice>>>,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Runtime {
+    /// Where HTTP listens.
+    pub http: SocketAddr,
+    /// Where FastAGI listens.
+    pub agi: SocketAddr,
+    /// Our servers for audio.
+    pub hub: MediaHub,
+    /// The store.
+    pub store: Store,
+    /// The dialogs.
+    pub library: Arc<Library>,
+    /// The calls that go on.
+    pub registry: Registry,
+    /// The link to Asterisk.
+    pub ami: Ami,
+    /// Which medium is in use, and why.
+    pub medium: watch::Receiver<Medium>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    _watch: Option<Watch>,
+}
+
+impl Runtime {
+    /// Starts everything; `stop` ends it.
+    pub async fn start(
+        config: Config,
+        instead: Instead,
+        stop: CancellationToken,
+    ) -> Result<Self, StartError> {
+        let mut faults = Vec::new();
+        let mut keep = |fault: String| faults.push(fault);
+        let store = Store::open(&config.store)
+            .map_err(|e| keep(e.to_string()))
+            .ok();
+        let recognizers = instead
+            .recognizers
+            .or_else(|| services::recognizers(&config, &mut keep));
+        let voices = instead
+            .voices
+            .or_else(|| services::voices(&config, &mut keep));
+        let template = |text: &str, key: &str, keep: &mut dyn FnMut(String)| {
+            DialTemplate::parse(text)
+                .map_err(|e| keep(format!("{key}: {e}")))
+                .ok()
+        };
+        let channel = template(&config.asterisk.channel, "asterisk.channel", &mut keep);
+        let transfer_channel = match config.asterisk.transfer_channel.as_str() {
+            "" => channel.clone(),
+            text => template(text, "asterisk.transfer_channel", &mut keep),
+        };
+        let files = AsteriskFiles::new(
+            config.asterisk.sounds.clone(),
+            &config.asterisk.sounds_in_asterisk,
+            PROMPT_FILES_BYTES,
+        )
+        .map_err(|e| keep(format!("asterisk.sounds_in_asterisk: {e}")))
+        .ok();
+        let our_address = resolve(&config.asterisk.our_host)
+            .map_err(|e| keep(format!("asterisk.our_host: {e}")))
+            .ok();
+        let agi_listener = agi::listen(config.asterisk.agi_listen)
+            .map_err(|e| {
+                keep(in_use(
+                    "asterisk.agi_listen",
+                    config.asterisk.agi_listen,
+                    &e,
+                ))
+            })
+            .ok();
+        let http_listener = TcpListener::bind(config.http.listen)
+            .await
+            .map_err(|e| keep(in_use("http.listen", config.http.listen, &e)))
+            .ok();
+        let hub = MediaHub::bind(&config.media)
+            .map_err(|e| keep(e.to_string()))
+            .ok();
+        let (Some(store), Some(recognizers), Some(voices), Some(channel), Some(transfer_channel)) =
+            (store, recognizers, voices, channel, transfer_channel)
+        else {
+            return Err(StartError::Settings(faults));
+        };
+        let (Some(files), Some(our_address), Some(agi_listener), Some(http_listener), Some(hub)) =
+            (files, our_address, agi_listener, http_listener, hub)
+        else {
+            return Err(StartError::Settings(faults));
+        };
+        let local = |address: std::io::Result<SocketAddr>| {
+            address.map_err(|e| StartError::Settings(vec![e.to_string()]))
+        };
+        let agi_address = local(agi_listener.local_addr())?;
+        let http_address = local(http_listener.local_addr())?;
+
+        let library = Arc::new(Library::open(&config.scripts.folder, config.language));
+        let status = library.status();
+        if !status.faults.is_empty() {
+            return Err(StartError::Scripts(status.faults));
+        }
+        let watch = Watch::start(Arc::clone(&library), config.scripts.poll_ms)
+            .map_err(|e| StartError::Settings(vec![format!("scripts.folder: {e}")]))?;
+
+        let (ami, ami_task) = Ami::start(
+            AmiConfig::new(
+                config.asterisk.ami.clone(),
+                config.asterisk.user.clone(),
+                config.asterisk.secret.clone(),
+            ),
+            stop.clone(),
+        );
+        services::recover(&store, &ami, config.asterisk.ring_timeout_ms).await;
+        let (medium_in, medium) = watch::channel(config.media.kind);
+        let (told_in, told) = watch::channel(Medium::default());
+        let registry = Registry::default();
+        let parts = Arc::new(CallParts {
+            ami: ami.clone(),
+            hub: hub.clone(),
+            recognizers,
+            prompts: Arc::new(Prompts::new(voices)),
+            files: Arc::new(files),
+            journal: Arc::new(journal::StoreJournal(store.clone())),
+            registry: registry.clone(),
+            awaited: Awaited::default(),
+            medium,
+            agi_address: SocketAddr::new(our_address, agi_address.port()).to_string(),
+            our_address,
+            channel,
+            transfer_channel,
+            asterisk: config.asterisk.clone(),
+            calls: config.calls.clone(),
+        });
+
+        let lines = Lines::new(config.calls.at_once);
+        let tasks = TaskTracker::new();
+        tasks.spawn(async move {
+            let _ = ami_task.await;
+        });
+        tasks.spawn(medium::follow(
+            ami.clone(),
+            config.media.kind,
+            medium_in,
+            told_in,
+            stop.clone(),
+        ));
+        let inbound = inbound::Inbound {
+            parts: Arc::clone(&parts),
+            store: store.clone(),
+            library: Arc::clone(&library),
+            lines: lines.clone(),
+            stop: stop.clone(),
+        };
+        let limits = AgiLimits::default();
+        let stats = Arc::new(AgiStats::default());
+        tasks.spawn(agi::serve(
+            agi_listener,
+            limits,
+            stats,
+            stop.clone(),
+            move |connection| {
+                let inbound = inbound.clone();
+                async move { inbound.take(connection).await }
+            },
+        ));
+        let placer = place::Placer {
+            parts: Arc::clone(&parts),
+            library: Arc::clone(&library),
+            medium: told.clone(),
+            stop: stop.clone(),
+        };
+        let dialer = Dialer {
+            queue: store.clone(),
+            placer: Arc::new(placer),
+            lines,
+            starts_per_second: config.calls.starts_per_second,
+            rules: Rules::new(config.calls.retry_after_ms),
+            clock: Arc::new(Timestamp::now),
+        };
+        tasks.spawn(dialer.run(stop.clone()));
+        let state = HttpState::new(
+            store.clone(),
+            Arc::clone(&library),
+            config.http.clone(),
+            config.language,
+        )
+        .with_health(health(&ami, &told, &library, config.language))
+        .with_hang_up({
+            let registry = registry.clone();
+            move |call| {
+                registry.cancel(call);
+            }
+        });
+        let http_stop = stop.clone();
+        tasks.spawn(async move {
+            if let Err(error) = http::serve(http_listener, state, http_stop).await {
+                tracing::error!(%error, "http");
+            }
+        });
+        tasks.close();
+        Ok(Self {
+            http: http_address,
+            agi: agi_address,
+            hub,
+            store,
+            library,
+            registry,
+            ami,
+            medium: told,
+            stop,
+            tasks,
+            _watch: Some(watch),
+        })
+    }
+
+    /// Waits for the stop signal, then for everything that goes on, but not for ever.
+    pub async fn finished(self) {
+        self.stop.cancelled().await;
+        if tokio::time::timeout(DRAIN, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(calls = self.registry.count(), "stopped while calls went on");
+        }
+    }
+
+    /// Ends it and waits.
+    pub async fn shut_down(self) {
+        self.stop.cancel();
+        self.finished().await;
+    }
+}
+
+/// What `/healthz` tells of the parts.
+fn health(
+    ami: &Ami,
+    medium: &watch::Receiver<Medium>,
+    library: &Arc<Library>,
+    language: Language,
+) -> impl Fn() -> Vec<HealthPart> + Send + Sync + 'static {
+    let (ami, medium, library) = (ami.state(), medium.clone(), Arc::clone(library));
+    move || {
+        let asterisk = match &*ami.borrow() {
+            AmiState::Up(peer) => HealthPart {
+                name: "asterisk",
+                ok: true,
+                text: peer.asterisk_version.clone(),
+            },
+            AmiState::Down { reason } => HealthPart {
+                name: "asterisk",
+                ok: false,
+                text: reason.to_string(),
+            },
+        };
+        let medium = medium.borrow().clone();
+        let status = library.status();
+        let faults = match (status.faults.len(), language) {
+            (0, _) => status.version,
+            (n, Language::Ru) => format!("{}; ошибок в новых файлах: {n}", status.version),
+            (n, Language::En) => format!("{}; faults in the new files: {n}", status.version),
+        };
+        vec![
+            asterisk,
+            HealthPart {
+                name: "media",
+                ok: medium.kind != MediaKind::Auto,
+                text: format!("{}: {}", medium.kind.as_str(), medium.reason),
+            },
+            HealthPart {
+                name: "scripts",
+                // A refused reload is no outage: the old version goes on.
+                ok: true,
+                text: faults,
+            },
+        ]
+    }
+}
+
+fn in_use(key: &str, address: SocketAddr, error: &std::io::Error) -> String {
+    format!(
+        "{key}: can't listen on {address}: {error}; choose another port or end the program that holds it"
+    )
+}
+
+fn resolve(host: &str) -> Result<IpAddr, String> {
+    if let Ok(ip) = host.parse() {
+        return Ok(ip);
+    }
+    (host, 0)
+        .to_socket_addrs()
+        .map_err(|e| format!("{host}: {e}"))?
+        .map(|a| a.ip())
+        .find(IpAddr::is_ipv4)
+        .ok_or_else(|| format!("{host} has no IPv4 address"))
+}

@@ -1,0 +1,80 @@
+//! Gives the dialer's due orders to the telephone.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::medium::Medium;
+use crate::call::{CallInfo, CallParts, Dialog, Direction, Summary, outcome, outgoing};
+use crate::config::MediaKind;
+use crate::outbound::{Place, Placed};
+use crate::script::Library;
+use crate::store::Due;
+
+/// Places calls through Asterisk.
+#[derive(Debug)]
+pub(super) struct Placer {
+    pub(super) parts: Arc<CallParts>,
+    pub(super) library: Arc<Library>,
+    pub(super) medium: watch::Receiver<Medium>,
+    pub(super) stop: CancellationToken,
+}
+
+impl Place for Placer {
+    async fn place(&self, due: Due) -> Placed {
+        let medium = self.medium.borrow().clone();
+        if medium.kind == MediaKind::Auto {
+            let reason = if medium.reason.is_empty() {
+                "Asterisk is not there yet".to_owned()
+            } else {
+                medium.reason
+            };
+            return Placed::NotPlaced { reason };
+        }
+        let Due {
+            order,
+            attempt,
+            channel_id,
+        } = due;
+        let Some(dialog) = self.library.dialog(&order.dialog) else {
+            // It was there when the order came in; since then the analysts have taken it away.
+            tracing::error!(call = %order.id, dialog = order.dialog, "the dialog is gone");
+            return Placed::Ended(gone());
+        };
+        let info = CallInfo {
+            call_id: order.id.clone(),
+            channel_id,
+            attempt,
+            direction: Direction::Outgoing,
+            phone: Some(order.phone.clone()),
+            dialog: order.dialog.clone(),
+            params: order.params.clone(),
+            file: order.file.clone(),
+        };
+        let dialog: Dialog = Box::new(move |line| dialog.run(line));
+        let stop = self.stop.child_token();
+        let parts = Arc::clone(&self.parts);
+        match outgoing::place(parts, info, order.phone, dialog, stop).await {
+            outgoing::Placed::Ended(summary) => {
+                tracing::info!(call = %order.id, attempt, outcome = summary.outcome, "call ended");
+                Placed::Ended(*summary)
+            }
+            outgoing::Placed::NotDialed(reason) => Placed::NotPlaced { reason },
+        }
+    }
+}
+
+/// The end of an order whose dialog is not there any more.
+fn gone() -> Summary {
+    Summary {
+        outcome: outcome::SCRIPT_ERROR.to_owned(),
+        data: serde_json::Map::new(),
+        answered: false,
+        cause: None,
+        version: None,
+        call_again: None,
+        talk_ms: 0,
+        recording: None,
+    }
+}
