@@ -9,6 +9,7 @@
 mod inbound;
 mod journal;
 mod medium;
+mod metrics;
 mod place;
 mod services;
 
@@ -24,11 +25,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::asr::Recognizer;
 use crate::call::{Awaited, CallParts, Fault, Registry};
-use crate::config::{Config, Language, MediaKind};
+use crate::config::{Config, MediaKind};
 use crate::http::{self, HealthPart, HttpState};
 use crate::net::agi::{self, AgiLimits, AgiStats};
 use crate::net::ami::{Ami, AmiConfig, AmiState};
-use crate::net::media::MediaHub;
+use crate::net::media::{MediaError, MediaHub};
 use crate::outbound::{Dialer, Lines, Rules};
 use crate::script::{Library, Watch};
 use crate::store::Store;
@@ -145,21 +146,30 @@ impl Runtime {
         let our_address = resolve(&config.asterisk.our_host)
             .map_err(|e| keep(format!("asterisk.our_host: {e}")))
             .ok();
-        let agi_listener = agi::listen(config.asterisk.agi_listen)
-            .map_err(|e| {
-                keep(in_use(
-                    "asterisk.agi_listen",
-                    config.asterisk.agi_listen,
-                    &e,
-                ))
-            })
+        let in_use = |key: &str, address: &str, e: &std::io::Error| {
+            config.language.pick(
+                format!("{key}: не удаётся слушать {address}: {e}; укажите другой порт или завершите программу, которая его занимает"),
+                format!("{key}: can't listen on {address}: {e}; choose another port or end the program that holds it"),
+            )
+        };
+        let agi_at = config.asterisk.agi_listen;
+        let agi_listener = agi::listen(agi_at)
+            .map_err(|e| keep(in_use("asterisk.agi_listen", &agi_at.to_string(), &e)))
             .ok();
-        let http_listener = TcpListener::bind(config.http.listen)
+        let http_at = config.http.listen;
+        let http_listener = TcpListener::bind(http_at)
             .await
-            .map_err(|e| keep(in_use("http.listen", config.http.listen, &e)))
+            .map_err(|e| keep(in_use("http.listen", &http_at.to_string(), &e)))
             .ok();
         let hub = MediaHub::bind(&config.media)
-            .map_err(|e| keep(e.to_string()))
+            .map_err(|e| match &e {
+                MediaError::Listen {
+                    key,
+                    address,
+                    source,
+                } => keep(in_use(key, address, source)),
+                _ => keep(e.to_string()),
+            })
             .ok();
         let (Some(store), Some(recognizers), Some(voices), Some(channel), Some(transfer_channel)) =
             (store, recognizers, voices, channel, transfer_channel)
@@ -235,7 +245,8 @@ impl Runtime {
             stop: stop.clone(),
         };
         let limits = AgiLimits::default();
-        let stats = Arc::new(AgiStats::default());
+        let agi_stats = Arc::new(AgiStats::default());
+        let stats = Arc::clone(&agi_stats);
         tasks.spawn(agi::serve(
             agi_listener,
             limits,
@@ -267,7 +278,8 @@ impl Runtime {
             config.http.clone(),
             config.language,
         )
-        .with_health(health(&ami, &told, &library, config.language))
+        .with_health(health(&ami, &told, &library))
+        .with_metrics(metrics::of(&ami, &hub, &agi_stats, &registry))
         .with_hang_up({
             let registry = registry.clone();
             move |call| {
@@ -319,7 +331,6 @@ fn health(
     ami: &Ami,
     medium: &watch::Receiver<Medium>,
     library: &Arc<Library>,
-    language: Language,
 ) -> impl Fn() -> Vec<HealthPart> + Send + Sync + 'static {
     let (ami, medium, library) = (ami.state(), medium.clone(), Arc::clone(library));
     move || {
@@ -336,12 +347,6 @@ fn health(
             },
         };
         let medium = medium.borrow().clone();
-        let status = library.status();
-        let faults = match (status.faults.len(), language) {
-            (0, _) => status.version,
-            (n, Language::Ru) => format!("{}; ошибок в новых файлах: {n}", status.version),
-            (n, Language::En) => format!("{}; faults in the new files: {n}", status.version),
-        };
         vec![
             asterisk,
             HealthPart {
@@ -351,18 +356,12 @@ fn health(
             },
             HealthPart {
                 name: "scripts",
-                // A refused reload is no outage: the old version goes on.
+                // A refused reload is no outage: the old version goes on. Its faults are at /api/v1/dialogs.
                 ok: true,
-                text: faults,
+                text: library.current().id().to_owned(),
             },
         ]
     }
-}
-
-fn in_use(key: &str, address: SocketAddr, error: &std::io::Error) -> String {
-    format!(
-        "{key}: can't listen on {address}: {error}; choose another port or end the program that holds it"
-    )
 }
 
 fn resolve(host: &str) -> Result<IpAddr, String> {

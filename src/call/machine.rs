@@ -154,9 +154,7 @@ impl CallMachine {
             Event::Speaker(event) => self.on_speaker(event, now),
             Event::VoiceStarted { at_ms } => self.ear.voice_started(at_ms.min(now), now),
             Event::VoiceEnded { at_ms } => self.ear.voice_ended(at_ms.min(now)),
-            Event::Partial(text) => {
-                self.ear.partial(&text, now);
-            }
+            Event::Partial(text) => self.on_partial(&text, now),
             Event::Final(text) => {
                 let heard = self.ear.final_text(&text, now);
                 self.on_heard(heard, now);
@@ -341,6 +339,17 @@ impl CallMachine {
     }
 
     // --- what was heard
+
+    /// The first words of an utterance are kept with their time: they are what may cut a prompt.
+    fn on_partial(&mut self, text: &Spoken, now: u64) {
+        let first = self.ear.pending().is_none_or(|u| u.partial.is_empty());
+        if self.ear.partial(text, now)
+            && first
+            && let Some(u) = self.ear.pending().cloned()
+        {
+            self.note_utterance(&u, "first_words", now);
+        }
+    }
 
     fn on_heard(&mut self, heard: Option<Heard>, now: u64) {
         match heard {

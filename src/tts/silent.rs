@@ -40,7 +40,10 @@ mod tests {
     async fn silence_is_as_long_as_the_text() {
         let voice = Silent { char_ms: 50 };
         let sound = voice.synth("Здравствуйте, как дела?").await.unwrap();
-        assert_eq!((sound.duration_ms(), sound.name.as_str()), (1_150, "Здравствуйте, как дела?"));
+        assert_eq!(
+            (sound.duration_ms(), sound.name.as_str()),
+            (1_150, "Здравствуйте, как дела?")
+        );
         assert!(sound.samples.iter().all(|s| *s == 0));
         assert_eq!(voice.synth("да").await.unwrap().duration_ms(), LEAST_MS);
     }
