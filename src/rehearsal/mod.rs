@@ -1,1 +1,3 @@
-//! TO BE REPLACED
+//! The runtime without a telephone: a double of Asterisk, conversations in the terminal, the demo.
+
+pub mod asterisk;
