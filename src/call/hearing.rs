@@ -178,6 +178,7 @@ impl Task {
             self.keep(frame, BEFORE_ANSWER_FRAMES);
             return;
         }
+        self.fill().await;
         if let Some(frame) = self.gaps.push(self.clock.now_ms(), frame) {
             self.hear(frame).await;
         }

@@ -88,7 +88,10 @@ fn notices(folder: PathBuf, wake: SyncSender<Wake>) -> Option<notify::Recommende
 
 fn run(library: &Library, poll_ms: u64, wake: &SyncSender<Wake>, woken: &Receiver<Wake>) {
     let folder = library.folder().to_owned();
-    let mut watcher = None;
+    // Before the first look, so that no change falls between the two.
+    let mut watcher = (poll_ms == 0)
+        .then(|| notices(folder.clone(), wake.clone()))
+        .flatten();
     let mut seen = fingerprint(&folder).ok();
     // What changed between the library's first reading and now.
     let mut logged = reload(library, None);

@@ -178,6 +178,8 @@ impl World {
         let channels = std::mem::take(&mut *locked(&self.channels));
         old.cancel();
         for channel in channels.into_values() {
+            // The dead say no HANGUP: the connection goes first.
+            channel.cut_agi.cancel();
             channel.hung.cancel();
         }
     }

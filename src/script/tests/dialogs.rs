@@ -156,7 +156,7 @@ fn every_word_reaches_the_line_under_both_names() {
             "say [hello]",
             "say [hello]и текст",
             "say раз",
-            "say два[hello][day]",
+            "say два[hello][Добрый день]",
             "ask  []",
             "ask  []",
             "ask Код? []",

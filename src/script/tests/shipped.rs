@@ -82,7 +82,7 @@ fn the_visit_is_confirmed_declined_or_put_off() {
         talked
             .seen
             .iter()
-            .any(|s| s.starts_with("ask [visit_unclear][visit_question]"))
+            .any(|s| s.starts_with("ask [Не понял вас.][Здравствуйте! Это автосервис."))
     );
     let talked = hold(&version, "confirm_visit", info(json!({})), vec![Do::HangUp]);
     assert_eq!(talked.outcome(), None);

@@ -1,0 +1,190 @@
+//! Calls that go as they should, on every medium, and calls that nobody answers.
+
+use govorun::config::MediaKind;
+use serde_json::json;
+
+use super::app::TestApp;
+
+/// Every medium, the same people, the same outcomes.
+async fn everybody(medium: MediaKind) {
+    let app = TestApp::start(medium).await;
+    let table = [
+        ("01", "confirmed"),
+        ("02", "declined"),
+        ("03", "confirmed"),
+        ("04", "keyed"),
+        ("05", "silent"),
+        ("06", "hung_up"),
+        ("07", "hung_up"),
+    ];
+    for (person, _) in table {
+        app.order(&format!("call-{person}"), person).await;
+    }
+    for (person, expect) in table {
+        let id = format!("call-{person}");
+        let call = app.end_of(&id).await;
+        if call["outcome"] != expect {
+            for event in app.events(&id).await {
+                eprintln!("{event}");
+            }
+        }
+        assert_eq!(
+            call["outcome"], expect,
+            "{medium:?}, person {person}: {call:#}"
+        );
+    }
+    let keyed = app.end_of("call-04").await;
+    assert_eq!(keyed["data"]["keys"], "2");
+    let over = app.events("call-03").await;
+    let barged = over
+        .iter()
+        .any(|e| e["kind"] == "prompt" && e["data"]["event"] == "cut");
+    assert!(barged, "speech over the prompt cuts it: {over:#?}");
+    app.runtime.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn audiosocket_tap() {
+    everybody(MediaKind::AudiosocketTap).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rtp_tap() {
+    everybody(MediaKind::Rtp).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn audiofork_tap() {
+    everybody(MediaKind::Audiofork).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn audiosocket_both_ways() {
+    everybody(MediaKind::Audiosocket).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chan_websocket_both_ways() {
+    everybody(MediaKind::ChanWebsocket).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_nobody_answers_have_their_outcome() {
+    let app = TestApp::start(MediaKind::Auto).await;
+    let table = [
+        ("11", "busy"),
+        ("12", "no_answer"),
+        ("13", "congestion"),
+        ("14", "invalid_number"),
+        ("15", "rejected"),
+    ];
+    for (person, _) in table {
+        app.order(&format!("call-{person}"), person).await;
+    }
+    for (person, expect) in table {
+        let call = app.end_of(&format!("call-{person}")).await;
+        assert_eq!(call["outcome"], expect, "person {person}: {call:#}");
+        assert_eq!(call["status"], "finished");
+    }
+    let (_, changes) = app.get("/api/v1/changes?after=0&limit=100").await;
+    let changes = changes["changes"].as_array().unwrap().clone();
+    let finished = changes.iter().filter(|c| c["status"] == "finished").count();
+    assert_eq!(finished, table.len(), "each end is told once: {changes:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_simple_get_of_1c_calls_too() {
+    let app = TestApp::start(MediaKind::AudiosocketTap).await;
+    let (code, answer) = app
+        .get("/call?phone=89000000001&dialog=visit&id=simple&name=%D0%90%D0%BD%D0%BD%D0%B0")
+        .await;
+    assert_eq!(code, 201, "{answer}");
+    assert_eq!(app.end_of("simple").await["outcome"], "confirmed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_incoming_call_is_answered_and_told() {
+    use govorun::rehearsal::asterisk::{FarEnd, Incoming};
+    let app = TestApp::start(MediaKind::AudiosocketTap).await;
+    let far = FarEnd::answers()
+        .until_prompt_ends()
+        .wait(200)
+        .say(&super::app::word("нет"))
+        .wait(20_000);
+    let script = format!("agi://{}/visit?queue=2", app.runtime.agi);
+    app.asterisk.incoming(&script, Incoming::default(), far);
+    for _ in 0..600 {
+        let (_, page) = app.get("/api/v1/changes?after=0&limit=100").await;
+        let last = page["changes"]
+            .as_array()
+            .unwrap()
+            .last()
+            .cloned()
+            .unwrap_or_default();
+        if last["status"] == "finished" {
+            assert_eq!(last["outcome"], "declined", "{last:#}");
+            let call = app.end_of(last["id"].as_str().unwrap()).await;
+            assert_eq!(call["direction"], "incoming");
+            assert_eq!(call["params"]["queue"], "2");
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    panic!("the incoming call never ended");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_calls_at_once_keep_apart() {
+    let app = TestApp::start(MediaKind::AudiosocketTap).await;
+    for n in 0..60 {
+        let person = ["01", "02", "04"][n % 3];
+        app.order(&format!("many-{n}"), person).await;
+    }
+    for n in 0..60 {
+        let call = app.end_of(&format!("many-{n}")).await;
+        let expect = ["confirmed", "declined", "keyed"][n % 3];
+        assert_eq!(call["outcome"], expect, "{n}: {call:#}");
+    }
+    assert_eq!(app.runtime.registry.count(), 0);
+    assert!(
+        app.asterisk.channels().is_empty(),
+        "{:?}",
+        app.asterisk.channels()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_1c_sends_is_text_to_asterisk() {
+    let app = TestApp::start(MediaKind::AudiosocketTap).await;
+    let nasty = "Анна\"; &,@/|${EVAL} \\ ' `";
+    let script = r#"say("Здравствуйте, ${name}!"); log(param("name")); set("name", param("name")); finish("confirmed");"#;
+    let old = super::reload::version(&app).await;
+    app.write_script(script);
+    super::reload::until_version_changes(&app, &old).await;
+    let body = json!({"id": "nasty", "phone": "+79000000005", "dialog": "visit", "params": {"name": nasty}});
+    let (code, answer) = app.post("/api/v1/calls", body).await;
+    assert_eq!(code, 201, "{answer}");
+    let call = app.end_of("nasty").await;
+    assert_eq!(call["outcome"], "confirmed", "{call:#}");
+    assert_eq!(call["data"]["name"], nasty);
+    for (field, value) in [
+        ("phone", "89001234567&SIP/evil"),
+        ("phone", "8900\r\nAction: Originate"),
+        ("phone", "8900@elsewhere"),
+        ("dialog", "visit\r\n"),
+    ] {
+        let mut body = json!({"id": "x", "phone": "+79000000005", "dialog": "visit"});
+        body[field] = json!(value);
+        let (code, answer) = app.post("/api/v1/calls", body).await;
+        assert_eq!(
+            (code, answer["error"]["field"].as_str()),
+            (422, Some(field)),
+            "{answer}"
+        );
+    }
+    let entries = format!("{:?}", app.asterisk.calls());
+    assert!(
+        !entries.contains("evil") && !entries.contains("EVAL"),
+        "{entries}"
+    );
+}

@@ -1,0 +1,156 @@
+//! Asterisk, AMI, the recognizer go away and come back: calls end politely or go on, nothing hangs.
+
+use std::time::Duration;
+
+use govorun::config::{MediaKind, RecognizerConfig};
+use serde_json::json;
+
+use super::app::TestApp;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ami_gone_and_back_in_mid_call() {
+    let app = TestApp::start(MediaKind::AudiosocketTap).await;
+    app.order("during", "05").await;
+    wait_for(&app, "during", "talking").await;
+    app.asterisk.drop_ami();
+    let call = app.end_of("during").await;
+    assert_eq!(
+        call["outcome"], "silent",
+        "the call goes on by AGI: {call:#}"
+    );
+    app.ready().await;
+    app.order("after", "01").await;
+    assert_eq!(app.end_of("after").await["outcome"], "confirmed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_waits_for_asterisk() {
+    let app = TestApp::start(MediaKind::AudiosocketTap).await;
+    app.asterisk.close_ami(true);
+    app.order("waits", "01").await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let (_, call) = app.get("/api/v1/calls/waits").await;
+    assert_ne!(call["status"], "finished", "{call:#}");
+    app.asterisk.close_ami(false);
+    assert_eq!(app.end_of("waits").await["outcome"], "confirmed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asterisk_dies_in_mid_call() {
+    let app = TestApp::start(MediaKind::AudiosocketTap).await;
+    app.order("cut", "05").await;
+    wait_for(&app, "cut", "talking").await;
+    app.asterisk.restart(Duration::from_millis(300)).await;
+    let call = app.end_of("cut").await;
+    assert_eq!(call["outcome"], "runtime_error", "{call:#}");
+    app.ready().await;
+    app.order("after", "02").await;
+    assert_eq!(app.end_of("after").await["outcome"], "declined");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_recognizer_the_dialog_learns_so_and_keys_work() {
+    let app = TestApp::with(MediaKind::AudiosocketTap, |config| {
+        config.recognizers = vec![RecognizerConfig::Vosk {
+            name: "gone".to_owned(),
+            // Nobody listens on the discard port of loopback here.
+            url: "ws://127.0.0.1:9".to_owned(),
+            reset_on_end: true,
+        }];
+    })
+    .await;
+    app.order("keys", "04").await;
+    assert_eq!(app.end_of("keys").await["outcome"], "keyed");
+    app.order("words", "01").await;
+    let call = app.end_of("words").await;
+    assert_eq!(call["outcome"], "silent", "{call:#}");
+    let events = app.events("words").await;
+    let told = events
+        .iter()
+        .any(|e| e["kind"] == "recognizer" && e["data"]["event"] == "none_left");
+    assert!(told, "{events:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_call_is_hung_up() {
+    let app = TestApp::start(MediaKind::AudiosocketTap).await;
+    app.order("cancel", "05").await;
+    wait_for(&app, "cancel", "talking").await;
+    let (code, _) =
+        super::app::request(app.runtime.http, "DELETE", "/api/v1/calls/cancel", None).await;
+    assert_eq!(code, 202);
+    let call = app.end_of("cancel").await;
+    assert_eq!(call["status"], "cancelled", "{call:#}");
+    assert!(app.asterisk.calls_ended(1, Duration::from_secs(5)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scripts_fault_ends_its_own_call_politely() {
+    let app = TestApp::with(MediaKind::AudiosocketTap, |config| {
+        config.calls.fallback = "Извините.".to_owned();
+        std::fs::create_dir_all(&config.scripts.folder).unwrap();
+        std::fs::write(
+            config.scripts.folder.join("visit.rhai"),
+            "let a = [1];\nstage(\"x\");\nlet b = a[7];\nfinish(\"confirmed\");\n",
+        )
+        .unwrap();
+    })
+    .await;
+    app.order("faulty", "05").await;
+    let call = app.end_of("faulty").await;
+    assert_eq!(call["outcome"], "script_error", "{call:#}");
+    let events = app.events("faulty").await;
+    let fault = events
+        .iter()
+        .find(|e| e["kind"] == "fault")
+        .expect("a fault in the history");
+    assert_eq!(
+        (
+            fault["data"]["file"].as_str(),
+            fault["data"]["line"].as_u64()
+        ),
+        (Some("visit.rhai"), Some(3))
+    );
+    let heard = app.asterisk.calls()[0].prompts.len();
+    assert_eq!(heard, 1, "the fallback was heard");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_and_its_cursor_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("kept.sqlite");
+    let mut after = 0;
+    let mut told = Vec::new();
+    for round in 0..2 {
+        let path = store.clone();
+        let app = TestApp::with(MediaKind::AudiosocketTap, |config| config.store = path).await;
+        let id = format!("round-{round}");
+        app.order(&id, "11").await;
+        app.end_of(&id).await;
+        let (_, page) = app
+            .get(&format!("/api/v1/changes?after={after}&limit=100"))
+            .await;
+        for change in page["changes"].as_array().unwrap() {
+            told.push(json!([change["cursor"], change["id"], change["status"]]));
+        }
+        after = page["cursor"].as_i64().unwrap();
+        app.runtime.shut_down().await;
+    }
+    let finished: Vec<&serde_json::Value> = told.iter().filter(|c| c[2] == "finished").collect();
+    assert_eq!(finished.len(), 2, "{told:#?}");
+    let mut cursors: Vec<i64> = told.iter().map(|c| c[0].as_i64().unwrap()).collect();
+    let before = cursors.len();
+    cursors.dedup();
+    assert_eq!(cursors.len(), before, "nothing is told twice");
+}
+
+async fn wait_for(app: &TestApp, id: &str, status: &str) {
+    for _ in 0..400 {
+        let (_, call) = app.get(&format!("/api/v1/calls/{id}")).await;
+        if call["status"] == status {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{id} is never {status}");
+}
