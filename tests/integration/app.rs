@@ -199,8 +199,10 @@ impl TestApp {
 
 pub fn config(folder: &Path, medium: MediaKind) -> Config {
     let any = "127.0.0.1:0".parse().unwrap();
-    let mut config = Config::default();
-    config.language = Language::Ru;
+    let mut config = Config {
+        language: Language::Ru,
+        ..Config::default()
+    };
     config.scripts.folder = folder.join("scripts");
     config.store = folder.join("store.sqlite");
     config.http.listen = any;

@@ -79,7 +79,7 @@ pub(super) async fn talk(world: Arc<World>, channel: Arc<Channel>, steps: VecDeq
 
 async fn wait(ms: u64) {
     if ms == u64::MAX {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     } else {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }

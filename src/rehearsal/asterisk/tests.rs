@@ -405,7 +405,7 @@ async fn frames_of(stream: &mut TcpStream, wanted: usize) -> (Token, Vec<Vec<u8>
             match message {
                 Message::Uuid(bytes) => token = Some(Token::from_bytes(bytes)),
                 Message::Audio { samples, .. } if meter::peak(samples) > 0 => {
-                    frames.push(samples.to_vec())
+                    frames.push(samples.to_vec());
                 }
                 _ => {}
             }
