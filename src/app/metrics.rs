@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::call::Registry;
-use crate::http::Metric;
+use crate::call::timing::BOUNDS_MS;
+use crate::call::{Registry, TurnTimings};
+use crate::http::{Histogram, Metric, Number};
 use crate::net::agi::AgiStats;
 use crate::net::ami::Ami;
 use crate::net::media::MediaHub;
@@ -14,23 +15,34 @@ pub(super) fn of(
     hub: &MediaHub,
     agi: &Arc<AgiStats>,
     registry: &Registry,
+    timings: &Arc<TurnTimings>,
 ) -> impl Fn() -> Vec<Metric> + Send + Sync + 'static {
     let (ami, hub, agi, registry) = (ami.clone(), hub.clone(), Arc::clone(agi), registry.clone());
+    let timings = Arc::clone(timings);
     move || {
         let (ami, media, agi) = (ami.counts(), hub.counts(), agi.counts());
-        let counter = |name, help, value: u64| Metric {
-            name,
-            help,
-            counter: true,
-            value: value as f64,
-        };
+        let metric = |name, help, number| Metric { name, help, number };
+        let counter = |name, help, n| metric(name, help, Number::Counter(n));
+        let turns = timings.read().into_iter().map(|step| {
+            let count = step.cumulative.last().copied().unwrap_or(0);
+            let histogram = Histogram {
+                cumulative: BOUNDS_MS.into_iter().zip(step.cumulative).collect(),
+                count,
+                sum_ms: step.sum_ms,
+            };
+            (step.step, histogram)
+        });
         vec![
-            Metric {
-                name: "govorun_calls",
-                help: "calls that dial or talk",
-                counter: false,
-                value: registry.count() as f64,
-            },
+            metric(
+                "govorun_calls",
+                "calls that dial or talk",
+                Number::Gauge(registry.count() as u64),
+            ),
+            metric(
+                "govorun_turn_seconds",
+                "from step to step of a turn: the person stops, the utterance is over, its text, the script's decision, sound",
+                Number::Histograms("step", turns.collect()),
+            ),
             counter(
                 "govorun_ami_links_total",
                 "times that the link to Asterisk came up",

@@ -215,6 +215,7 @@ impl Runtime {
             files: Arc::new(files),
             journal: Arc::new(journal::StoreJournal(store.clone())),
             registry: registry.clone(),
+            timings: Arc::default(),
             awaited: Awaited::default(),
             medium,
             agi_address: SocketAddr::new(our_address, agi_address.port()).to_string(),
@@ -279,7 +280,13 @@ impl Runtime {
             config.language,
         )
         .with_health(health(&ami, &told, &library))
-        .with_metrics(metrics::of(&ami, &hub, &agi_stats, &registry))
+        .with_metrics(metrics::of(
+            &ami,
+            &hub,
+            &agi_stats,
+            &registry,
+            &parts.timings,
+        ))
         .with_hang_up({
             let registry = registry.clone();
             move |call| {

@@ -26,6 +26,7 @@ pub mod session;
 pub mod summary;
 mod talk;
 pub mod timer;
+pub mod timing;
 mod turn;
 
 pub use history::HistoryEvent;
@@ -38,3 +39,4 @@ pub use reply::{Reply, ReplyKind};
 pub use request::{Ask, BargeIn, DigitRule, Prompt, Request, Turn, Window};
 pub use session::Dialog;
 pub use summary::{DialogEnd, Fault, Status, Summary, outcome};
+pub use timing::TurnTimings;

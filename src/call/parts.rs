@@ -8,6 +8,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::journal::Journal;
 use super::registry::Registry;
+use super::timing::TurnTimings;
 use crate::asr::Recognizer;
 use crate::config::{AsteriskConfig, CallsConfig, MediaKind};
 use crate::ident::Token;
@@ -34,6 +35,8 @@ pub struct CallParts {
     pub journal: Arc<dyn Journal>,
     /// Calls that go on.
     pub registry: Registry,
+    /// How long people wait.
+    pub timings: Arc<TurnTimings>,
     /// AGI connections that are awaited.
     pub awaited: Awaited,
     /// The medium in use; changes when Asterisk comes back as another.

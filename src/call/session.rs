@@ -224,6 +224,9 @@ impl Session {
                     continue;
                 }
                 Command::Note { kind, at_ms, data } => {
+                    if kind == kind::TURN {
+                        self.pbx.parts().timings.observe(&data);
+                    }
                     self.journal.note_at(kind, at_ms, data);
                     continue;
                 }

@@ -21,17 +21,80 @@ pub struct HealthPart {
     pub text: String,
 }
 
-/// A number for `/metrics`.
+/// Something for `/metrics`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
     /// Its name with its unit, `govorun_calls_talking`; only letters, digits and `_`.
     pub name: &'static str,
     /// What it counts, one line.
     pub help: &'static str,
+    /// How much.
+    pub number: Number,
+}
+
+/// What a [`Metric`] holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Number {
     /// It only grows, until the process ends.
-    pub counter: bool,
-    /// The number.
-    pub value: f64,
+    Counter(u64),
+    /// It rises and falls.
+    Gauge(u64),
+    /// Histograms in seconds, told apart by a label: its name, and for each value what was counted.
+    Histograms(&'static str, Vec<(&'static str, Histogram)>),
+}
+
+/// A histogram.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Histogram {
+    /// Upper bounds, milliseconds, and how many were at or under each.
+    pub cumulative: Vec<(u64, u64)>,
+    /// All of them.
+    pub count: u64,
+    /// Their sum, milliseconds.
+    pub sum_ms: u64,
+}
+
+impl Metric {
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        let Self { name, help, number } = self;
+        let kind = match number {
+            Number::Counter(_) => "counter",
+            Number::Gauge(_) => "gauge",
+            Number::Histograms(..) => "histogram",
+        };
+        writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}")?;
+        match number {
+            Number::Counter(n) | Number::Gauge(n) => writeln!(text, "{name} {n}"),
+            Number::Histograms(label, all) => {
+                for (value, histogram) in all {
+                    let Histogram {
+                        cumulative,
+                        count,
+                        sum_ms,
+                    } = histogram;
+                    for (bound_ms, n) in cumulative {
+                        let le = seconds(*bound_ms);
+                        writeln!(text, "{name}_bucket{{{label}=\"{value}\",le=\"{le}\"}} {n}")?;
+                    }
+                    writeln!(
+                        text,
+                        "{name}_bucket{{{label}=\"{value}\",le=\"+Inf\"}} {count}"
+                    )?;
+                    writeln!(
+                        text,
+                        "{name}_sum{{{label}=\"{value}\"}} {}",
+                        seconds(*sum_ms)
+                    )?;
+                    writeln!(text, "{name}_count{{{label}=\"{value}\"}} {count}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:03}", ms / 1000, ms % 1000)
 }
 
 /// `GET /healthz`: 200 when every part does its work, else 503 with the names of those that don't. Open to all, so no personal word in it.
@@ -96,48 +159,26 @@ pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
     }
     let mut metrics = Vec::new();
     if let Ok(health) = state.store().health().await {
-        let metric = |name, help, counter, value: u64| {
-            #[allow(clippy::cast_precision_loss)] // Prometheus knows floats only.
-            let value = value as f64;
-            Metric {
-                name,
-                help,
-                counter,
-                value,
-            }
-        };
+        let metric = |name, help, number| Metric { name, help, number };
         metrics.push(metric(
             "govorun_orders_queued",
             "Orders that wait.",
-            false,
-            health.queued,
+            Number::Gauge(health.queued),
         ));
         metrics.push(metric(
             "govorun_store_bytes",
             "The store on disk.",
-            false,
-            health.bytes,
+            Number::Gauge(health.bytes),
         ));
         metrics.push(metric(
             "govorun_events_lost_total",
             "History lines lost.",
-            true,
-            health.events_lost,
+            Number::Counter(health.events_lost),
         ));
     }
     metrics.extend(state.extra_metrics());
-    for Metric {
-        name,
-        help,
-        counter,
-        value,
-    } in metrics
-    {
-        let kind = if counter { "counter" } else { "gauge" };
-        let _ = writeln!(
-            text,
-            "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
-        );
+    for metric in metrics {
+        let _ = metric.write(&mut text);
     }
     (
         [(

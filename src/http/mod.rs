@@ -28,7 +28,7 @@ mod state;
 mod tests;
 
 pub use auth::OpenToAll;
-pub use health::{HealthPart, Metric};
+pub use health::{HealthPart, Histogram, Metric, Number};
 pub use serve::{Limits, serve};
 pub use state::HttpState;
 

@@ -424,12 +424,24 @@ async fn health_names_the_part_that_fails() {
 async fn metrics_count_answers_and_what_the_app_adds() {
     let server = start_with(keys(), |state| {
         state.with_metrics(|| {
-            vec![Metric {
-                name: "govorun_calls_talking",
-                help: "Calls that talk.",
-                counter: false,
-                value: 3.0,
-            }]
+            let histogram = Histogram {
+                cumulative: vec![(100, 1), (1500, 3)],
+                count: 4,
+                sum_ms: 7_042,
+            };
+            let metric = |name, help, number| Metric { name, help, number };
+            vec![
+                metric(
+                    "govorun_calls_talking",
+                    "Calls that talk.",
+                    Number::Gauge(3),
+                ),
+                metric(
+                    "govorun_turn_seconds",
+                    "Turns.",
+                    Number::Histograms("step", vec![("whole", histogram)]),
+                ),
+            ]
         })
     })
     .await;
@@ -442,6 +454,10 @@ async fn metrics_count_answers_and_what_the_app_adds() {
         "govorun_orders_queued 1",
         "# TYPE govorun_calls_talking gauge",
         "govorun_calls_talking 3",
+        "# TYPE govorun_turn_seconds histogram",
+        "govorun_turn_seconds_bucket{step=\"whole\",le=\"1.500\"} 3",
+        "govorun_turn_seconds_bucket{step=\"whole\",le=\"+Inf\"} 4",
+        "govorun_turn_seconds_sum{step=\"whole\"} 7.042",
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
     }

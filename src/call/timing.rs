@@ -1,0 +1,105 @@
+//! How long the person waits in a turn (rule 9 of "Hearing"), counted over all calls.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::Value;
+
+/// Upper bounds of the buckets, milliseconds.
+pub const BOUNDS_MS: [u64; 12] = [10, 20, 50, 100, 200, 300, 500, 700, 1000, 1500, 2500, 5000];
+
+/// The steps of a turn: name, from which time, to which.
+const STEPS: [(&str, &str, &str); 5] = [
+    (
+        "end_of_utterance",
+        "end_of_speech_ms",
+        "end_of_utterance_ms",
+    ),
+    ("final_text", "end_of_utterance_ms", "final_text_ms"),
+    ("decision", "final_text_ms", "decision_ms"),
+    ("first_audio", "decision_ms", "first_audio_ms"),
+    ("whole", "end_of_speech_ms", "first_audio_ms"),
+];
+
+/// Histograms of all steps.
+#[derive(Debug, Default)]
+pub struct TurnTimings([Histogram; STEPS.len()]);
+
+#[derive(Debug, Default)]
+struct Histogram {
+    /// One more than bounds: the last takes what is over all.
+    counts: [AtomicU64; BOUNDS_MS.len() + 1],
+    sum_ms: AtomicU64,
+}
+
+/// One step's histogram at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepTimes {
+    /// The step: `end_of_utterance`, `final_text`, `decision`, `first_audio`, `whole`.
+    pub step: &'static str,
+    /// Turns at or under each of [`BOUNDS_MS`], cumulative; the last is all of them.
+    pub cumulative: Vec<u64>,
+    /// Their sum, milliseconds.
+    pub sum_ms: u64,
+}
+
+impl TurnTimings {
+    /// Counts a turn by its history line ([`super::history::kind::TURN`]); steps whose times aren't known are left out.
+    pub fn observe(&self, turn: &Value) {
+        for ((_, from, to), histogram) in STEPS.iter().zip(&self.0) {
+            if let (Some(from), Some(to)) = (turn[from].as_u64(), turn[to].as_u64()) {
+                let took = to.saturating_sub(from);
+                let bucket = BOUNDS_MS.partition_point(|bound| *bound < took);
+                histogram.counts[bucket].fetch_add(1, Ordering::Relaxed);
+                histogram.sum_ms.fetch_add(took, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// All histograms now.
+    pub fn read(&self) -> Vec<StepTimes> {
+        let read = |histogram: &Histogram| {
+            let mut total = 0;
+            let cumulative = histogram.counts.iter().map(|count| {
+                total += count.load(Ordering::Relaxed);
+                total
+            });
+            (
+                cumulative.collect(),
+                histogram.sum_ms.load(Ordering::Relaxed),
+            )
+        };
+        let told = STEPS.iter().zip(&self.0).map(|((step, ..), histogram)| {
+            let (cumulative, sum_ms) = read(histogram);
+            StepTimes {
+                step,
+                cumulative,
+                sum_ms,
+            }
+        });
+        told.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn steps_are_counted_where_both_ends_are_known() {
+        let timings = TurnTimings::default();
+        timings.observe(&json!({
+            "end_of_speech_ms": 1000, "end_of_utterance_ms": 1700, "final_text_ms": 1700,
+            "decision_ms": 1704, "first_audio_ms": null,
+        }));
+        let read = timings.read();
+        let of = |step: &str| read.iter().find(|t| t.step == step).unwrap().clone();
+        assert_eq!(
+            of("end_of_utterance").cumulative[..8],
+            [0, 0, 0, 0, 0, 0, 0, 1]
+        );
+        assert_eq!(of("decision").cumulative, vec![1; 13]);
+        assert_eq!((of("decision").sum_ms, of("whole").cumulative[12]), (4, 0));
+    }
+}
