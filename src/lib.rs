@@ -54,6 +54,7 @@ pub mod app;
 pub mod asr;
 pub mod audio;
 pub mod call;
+pub mod cli;
 pub mod config;
 pub mod http;
 pub mod ident;

@@ -1,3 +1,5 @@
 //! The `govorun` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    govorun::cli::run(std::env::args_os())
+}

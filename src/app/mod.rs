@@ -12,6 +12,7 @@ mod medium;
 mod metrics;
 mod place;
 mod services;
+mod stage;
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use crate::tts::{AsteriskFiles, Prompts, Voice};
 use crate::wire::dial::DialTemplate;
 
 pub use medium::Medium;
+pub use stage::{Scene, Stage};
 
 /// Prompt files for Asterisk are bounded to so many bytes; the longest unused go first.
 const PROMPT_FILES_BYTES: u64 = 1 << 30;

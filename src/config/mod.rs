@@ -225,7 +225,12 @@ impl Config {
                 line: 0,
                 column: 0,
                 key: String::new(),
-                wrong: Wrong::Unreadable(error.to_string()),
+                wrong: Wrong::Unreadable(match error.kind() {
+                    std::io::ErrorKind::NotFound => "такого файла нет".to_owned(),
+                    std::io::ErrorKind::PermissionDenied => "нет прав на чтение".to_owned(),
+                    std::io::ErrorKind::InvalidData => "он не в UTF-8".to_owned(),
+                    _ => error.to_string(),
+                }),
                 language: Language::Ru,
             }]
         })?;

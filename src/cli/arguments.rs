@@ -1,0 +1,190 @@
+//! What may be typed: commands, their arguments and help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const HELP: &str = "{about}\n\nВызов: {usage}\n\n{all-args}{after-help}";
+const KEYS: &str = "Ключи";
+const NAMED: &str = "Что указать";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "govorun",
+    about = "Говорун: звонки через Asterisk по сценариям, с распознаванием речи и отчётом в 1С",
+    override_usage = "govorun КОМАНДА [ключи]",
+    help_template = HELP,
+    subcommand_help_heading = "Команды",
+    next_help_heading = KEYS,
+    disable_help_flag = true,
+    disable_help_subcommand = true,
+    disable_version_flag = true,
+    arg_required_else_help = true,
+    after_help = "С чего начать:\n  govorun demo                     разговор без Asterisk и ключей\n  govorun talk confirm_visit       свой диалог в терминале\n  govorun check                    все ошибки настроек и диалогов сразу\n\nКод завершения: 0 — всё в порядке, 1 — найдена ошибка, 2 — неверный вызов."
+)]
+#[command(arg = help_flag(), arg = version_flag(), version)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+fn help_flag() -> clap::Arg {
+    clap::Arg::new("help")
+        .short('h')
+        .long("help")
+        .global(true)
+        .help("Эта справка")
+        .help_heading(KEYS)
+        .action(clap::ArgAction::Help)
+}
+
+fn version_flag() -> clap::Arg {
+    clap::Arg::new("version")
+        .short('V')
+        .long("version")
+        .help("Версия")
+        .help_heading(KEYS)
+        .action(clap::ArgAction::Version)
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Показать всё сразу: разговор, что получит 1С, история. Ни Asterisk, ни ключей не нужно
+    #[command(
+        override_usage = "govorun demo",
+        help_template = HELP,
+        after_help = "С клавиатурой отвечаете вы; без неё (govorun demo </dev/null) разговор готовый, секунд на пятнадцать."
+    )]
+    Demo,
+    /// Сервер: принимает заказы по HTTP, звонит и отвечает через Asterisk
+    #[command(
+        override_usage = "govorun serve [-c ФАЙЛ] [--log text|json]",
+        help_template = HELP,
+        after_help = "Журнал идёт в stderr; подробность задаёт RUST_LOG: warn, info (обычно), debug.\nОстановить: Ctrl-C или SIGTERM; разговорам даётся несколько секунд."
+    )]
+    Serve(Serve),
+    /// Проверить настройки и диалоги: все ошибки сразу, с файлом, строкой и советом
+    #[command(override_usage = "govorun check [-c ФАЙЛ | --scripts ПАПКА]", help_template = HELP)]
+    Check(Check),
+    /// Поговорить с диалогом в терминале: вы — за человека на линии
+    #[command(
+        override_usage = "govorun talk ДИАЛОГ [имя=значение ...] [--scripts ПАПКА]",
+        help_template = HELP,
+        after_help = super::caller::HELP
+    )]
+    Talk(Talk),
+    /// Заказать один звонок у работающего сервера и проследить за ним
+    #[command(
+        override_usage = "govorun call ТЕЛЕФОН ДИАЛОГ [имя=значение ...] [--url АДРЕС] [--token ТОКЕН]",
+        help_template = HELP,
+        after_help = "Пример: govorun call +79121234567 подтверждение_визита имя='Анна Сергеевна' время='завтра в десять'"
+    )]
+    Call(Call),
+}
+
+/// `serve`
+#[derive(Args, Debug)]
+pub(super) struct Serve {
+    /// Файл настроек; без ключа — govorun.yaml
+    #[arg(short, long, value_name = "ФАЙЛ", default_value = "govorun.yaml", hide_default_value = true, help_heading = KEYS)]
+    pub(super) config: PathBuf,
+    /// Журнал строками (text) или по объекту JSON на строку (json)
+    #[arg(long, value_name = "ВИД", default_value = "text", hide_default_value = true, value_parser = ["text", "json"], hide_possible_values = true, help_heading = KEYS)]
+    pub(super) log: String,
+}
+
+/// `check`
+#[derive(Args, Debug)]
+pub(super) struct Check {
+    /// Файл настроек; без ключей — govorun.yaml, а если его нет — папка scripts
+    #[arg(short, long, value_name = "ФАЙЛ", conflicts_with = "scripts", help_heading = KEYS)]
+    pub(super) config: Option<PathBuf>,
+    /// Только диалоги этой папки, без настроек
+    #[arg(long, value_name = "ПАПКА", help_heading = KEYS)]
+    pub(super) scripts: Option<PathBuf>,
+}
+
+/// `talk`
+#[derive(Args, Debug)]
+pub(super) struct Talk {
+    /// Имя диалога: файл без .rhai
+    #[arg(value_name = "ДИАЛОГ", help_heading = NAMED, display_order = 2)]
+    pub(super) dialog: String,
+    /// То, что дала бы 1С: имя=Анна время='завтра в десять'
+    #[arg(value_name = "имя=значение", value_parser = param, help_heading = NAMED, display_order = 3)]
+    pub(super) params: Vec<(String, String)>,
+    /// Папка диалогов; без ключа — scripts
+    #[arg(long, value_name = "ПАПКА", default_value = "scripts", hide_default_value = true, help_heading = KEYS)]
+    pub(super) scripts: PathBuf,
+}
+
+/// `call`
+#[derive(Args, Debug)]
+pub(super) struct Call {
+    /// Номер: цифры и, если нужно, плюс впереди
+    #[arg(value_name = "ТЕЛЕФОН", help_heading = NAMED, display_order = 1)]
+    pub(super) phone: String,
+    /// Имя диалога: файл без .rhai
+    #[arg(value_name = "ДИАЛОГ", help_heading = NAMED, display_order = 2)]
+    pub(super) dialog: String,
+    /// Параметры диалога
+    #[arg(value_name = "имя=значение", value_parser = param, help_heading = NAMED, display_order = 3)]
+    pub(super) params: Vec<(String, String)>,
+    /// Адрес сервера; без ключа — http://127.0.0.1:8080
+    #[arg(long, value_name = "АДРЕС", default_value = "http://127.0.0.1:8080", hide_default_value = true, help_heading = KEYS)]
+    pub(super) url: String,
+    /// Токен из http.tokens; без ключа — из переменной окружения GOVORUN_TOKEN
+    #[arg(long, value_name = "ТОКЕН", help_heading = KEYS)]
+    pub(super) token: Option<String>,
+    /// Свой номер заказа: повтор с тем же номером не закажет второго звонка
+    #[arg(long, value_name = "НОМЕР", help_heading = KEYS)]
+    pub(super) id: Option<String>,
+}
+
+/// `имя=значение`
+fn param(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.to_owned()))
+        }
+        _ => Err("нужно имя=значение, например name=Анна".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_table_of_arguments_is_sound_and_its_help_is_russian() {
+        let mut command = Arguments::command();
+        command.build();
+        command.clone().debug_assert();
+        let mut texts = vec![command.render_help().to_string()];
+        for sub in command.get_subcommands_mut() {
+            texts.push(sub.render_help().to_string());
+        }
+        for text in texts {
+            for english in [
+                "Usage",
+                "Options",
+                "Arguments",
+                "Commands",
+                "[default",
+                "Print",
+            ] {
+                assert!(!text.contains(english), "{english} in:\n{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_are_names_and_values() {
+        assert_eq!(param("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert_eq!(param("a="), Ok(("a".into(), String::new())));
+        assert!(param("abc").is_err() && param("=x").is_err());
+    }
+}

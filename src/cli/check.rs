@@ -1,0 +1,115 @@
+//! `check`: settings and dialogs, every fault at once, each with its place and the mend.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, ConfigFault, Language};
+use crate::script::{Report, check_folder};
+
+use super::arguments::Check;
+use super::{Ended, place, screen};
+
+/// The settings' usual file, and the dialogs' usual folder.
+const CONFIG: &str = "govorun.yaml";
+const SCRIPTS: &str = "scripts";
+
+/// Runs it.
+pub(super) fn run(wanted: &Check) -> Ended {
+    let (config, folder) = match (&wanted.config, &wanted.scripts) {
+        (_, Some(folder)) => (None, Some(folder.clone())),
+        (Some(config), None) => (Some(config.clone()), None),
+        (None, None) if Path::new(CONFIG).exists() => (Some(PathBuf::from(CONFIG)), None),
+        (None, None) if Path::new(SCRIPTS).is_dir() => (None, Some(PathBuf::from(SCRIPTS))),
+        (None, None) => {
+            return super::wrong_use::told(
+                "здесь нет ни govorun.yaml, ни папки scripts: перейдите в нужную папку или укажите -c ФАЙЛ либо --scripts ПАПКА",
+            );
+        }
+    };
+    if let Some(folder) = folder.as_ref().filter(|folder| !folder.is_dir()) {
+        return super::wrong_use::told(&format!(
+            "папки «{}» нет: проверьте путь",
+            folder.display()
+        ));
+    }
+    let mut faults = 0;
+    let (folder, language) = match (&config, folder) {
+        (Some(file), _) => match load(file) {
+            Ok(config) => {
+                screen::line(&format!("Настройки {}: ошибок нет", file.display()));
+                (Some(config.scripts.folder), config.language)
+            }
+            Err(found) => {
+                faults += found.len();
+                screen::line(&format!("Настройки {}:", file.display()));
+                found.iter().for_each(|fault| screen::line(&shown(fault)));
+                screen::line("");
+                (
+                    beside(file),
+                    found.first().map_or(Language::Ru, |f| f.language),
+                )
+            }
+        },
+        (None, folder) => (folder, Language::Ru),
+    };
+    let mut total = String::new();
+    if let Some(folder) = folder {
+        let report = check_folder(&folder, language);
+        faults += report.faults.len();
+        tell(&folder, &report);
+        total = totals(&report);
+    }
+    if faults > 0 {
+        let all = screen::count(faults, ["ошибка", "ошибки", "ошибок"]);
+        screen::line(&format!("Итого: {all}"));
+        return Ended::Fault;
+    }
+    screen::line(&format!("Ошибок нет: {total}"));
+    Ended::Sound
+}
+
+fn tell(folder: &Path, report: &Report) {
+    if report.faults.is_empty() && report.warnings.is_empty() {
+        return;
+    }
+    screen::line(&format!("Диалоги в {}:", folder.display()));
+    // Its last line is a sum, and the sum of all is told at the end.
+    let told = report.to_string();
+    let told = told.trim_end();
+    screen::line(told.rsplit_once('\n').map_or(told, |(faults, _)| faults));
+    screen::line("");
+}
+
+fn totals(report: &Report) -> String {
+    let dialogs = screen::count(report.dialogs, ["диалог", "диалога", "диалогов"]);
+    match report.warnings.len() {
+        0 => dialogs,
+        n => format!(
+            "{dialogs}, {}",
+            screen::count(n, ["замечание", "замечания", "замечаний"])
+        ),
+    }
+}
+
+/// Where the settings can't be read, their dialogs usually lie beside them.
+fn beside(file: &Path) -> Option<PathBuf> {
+    let folder = file.parent()?.join(SCRIPTS);
+    folder.is_dir().then_some(folder)
+}
+
+/// The settings, with secrets from the environment.
+pub(super) fn load(file: &Path) -> Result<Config, Vec<ConfigFault>> {
+    Config::load(file, &|name| std::env::var(name).ok())
+}
+
+/// A fault with its line and a caret.
+pub(super) fn shown(fault: &ConfigFault) -> String {
+    let told = fault.to_string();
+    // A line that may hold a password is not for the screen.
+    let secret = ["secret", "token", "users", "password"]
+        .iter()
+        .any(|word| fault.key.contains(word));
+    match place::of_file(&fault.file, fault.line, fault.column) {
+        Some(line) if !secret => format!("{told}\n{line}"),
+        _ => told,
+    }
+}
