@@ -1,0 +1,179 @@
+//! The program as a person runs it: what it prints, and with which code it ends.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Runs it in `folder` with `input` on its standard input; gives code, output and errors.
+fn run(folder: &Path, arguments: &[&str], input: &str) -> (i32, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_govorun"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("RUST_LOG")
+        .env_remove("GOVORUN_TOKEN")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Who ends without reading it closes the pipe: no fault.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let done = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        done.status.code().unwrap_or(-1),
+        text(done.stdout),
+        text(done.stderr),
+    )
+}
+
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_demo_shows_order_talk_outcome_and_history() {
+    let (code, out, err) = run(here(), &["demo"], "");
+    assert_eq!(code, 0, "{out}\n{err}");
+    for part in [
+        "POST http://127.0.0.1:",
+        "✂ перебили",
+        "Человек: да, приеду",
+        "Итог: подтвердил",
+        "\"outcome\": \"подтвердил\"",
+        "GET /api/v1/changes?after=0",
+        "\"cursor\": ",
+        "Asterisk        Newstate",
+        "закончена: подтвердил",
+    ] {
+        assert!(out.contains(part), "{part:?} is not in:\n{out}");
+    }
+    assert_eq!(err, "");
+}
+
+#[test]
+fn a_talk_from_a_pipe_ends_with_its_outcome() {
+    let (code, out, err) = run(here(), &["talk", "confirm_visit"], "нет, не приеду\n");
+    assert_eq!(code, 0, "{out}\n{err}");
+    assert!(out.contains("Итог для 1С: declined"), "{out}");
+}
+
+#[test]
+fn check_tells_every_fault_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let scripts = folder.path().join("scripts");
+    std::fs::create_dir(&scripts).unwrap();
+    std::fs::write(scripts.join("a.rhai"), "сказать(\"Привет\");\n").unwrap();
+    let (code, out, _) = run(folder.path(), &["check"], "");
+    assert_eq!((code, out.trim()), (0, "Ошибок нет: 1 диалог"));
+
+    std::fs::write(scripts.join("b.rhai"), "\nсказтаь(\"Привет\");\n").unwrap();
+    let config = folder.path().join("govorun.yaml");
+    std::fs::write(&config, "asterisk:\n  secret: x\nhttp:\n  listn: 1\n").unwrap();
+    let (code, out, _) = run(folder.path(), &["check"], "");
+    assert_eq!(code, 1, "{out}");
+    for part in [
+        "govorun.yaml:4:3",
+        "listen?",
+        "b.rhai:2:1",
+        "сказать",
+        "Итого: 2 ошибки",
+    ] {
+        assert!(out.contains(part), "{part:?} is not in:\n{out}");
+    }
+    let (code, _, err) = run(folder.path(), &["serve"], "");
+    assert_eq!(code, 1, "{err}");
+    assert!(
+        err.contains("govorun.yaml:4:3") && err.contains("не запущен"),
+        "{err}"
+    );
+}
+
+#[test]
+fn wrong_use_is_told_and_ends_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, want) in [
+        (&["srve"][..], "serve"),
+        (&["check"], "--scripts"),
+        (&["check", "--scripts", "нет"], "«нет»"),
+        (&["talk", "x"], "scripts"),
+        (&["call", "112"], "ДИАЛОГ"),
+        (&["call", "112", "x", "--url", "ftp://x"], "http://"),
+        (&["serve", "--log", "xml"], "text, json"),
+    ] {
+        let (code, _, err) = run(folder.path(), arguments, "");
+        assert_eq!(code, 2, "{arguments:?}: {err}");
+        assert!(err.contains(want), "{arguments:?}: {err}");
+    }
+    let (code, out, _) = run(folder.path(), &["--help"], "");
+    assert!(code == 0 && out.contains("Команды"), "{out}");
+}
+
+#[test]
+fn a_call_without_a_server_says_so() {
+    // A port that was free a moment ago.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let (code, _, err) = run(here(), &["call", "112", "x", "--url", &url], "");
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("Запущен ли govorun serve"), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_ordered_and_followed_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let scripts = folder.path().join("scripts");
+    std::fs::create_dir(&scripts).unwrap();
+    let dialog = "сказать(\"Здравствуйте, ${имя}!\");\nзавершить(\"готово\", #{ кому: параметр(\"имя\") });\n";
+    std::fs::write(scripts.join("привет.rhai"), dialog).unwrap();
+    let stage = govorun::app::Stage::start(govorun::app::Scene {
+        scripts,
+        folder: folder.path().to_owned(),
+        phone: "112".to_owned(),
+        char_ms: 20,
+        prompt_speed: 1,
+        word: std::time::Duration::from_millis(20),
+        ring_ms: 20,
+        media: govorun::config::MediaKind::Auto,
+    })
+    .await
+    .unwrap();
+    let url = format!("http://{}", stage.runtime.http);
+    let token = stage.token.clone();
+    let calls = tokio::task::spawn_blocking(move || {
+        let order = [
+            "call",
+            "112",
+            "привет",
+            "имя=Анна",
+            "--id",
+            "А-1",
+            "--url",
+            &url,
+        ];
+        let stranger = run(here(), &order, "");
+        let mut order = order.to_vec();
+        order.extend(["--token", &token]);
+        let first = run(here(), &order, "");
+        (stranger, first, run(here(), &order, ""))
+    });
+    let ((code, _, err), first, again) = calls.await.unwrap();
+    stage.leave().await;
+    assert!(code == 1 && err.contains("GOVORUN_TOKEN"), "{code} {err}");
+    let (code, out, err) = first;
+    assert_eq!(code, 0, "{out}\n{err}");
+    for part in [
+        "заказан",
+        "трубку сняли",
+        "Робот:   Здравствуйте, Анна!",
+        "Итог: готово",
+        "\"кому\":\"Анна\"",
+    ] {
+        assert!(out.contains(part), "{part:?} is not in:\n{out}");
+    }
+    let (code, out, _) = again;
+    assert!(code == 0 && out.contains("уже был заказан раньше"), "{out}");
+}
