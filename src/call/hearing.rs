@@ -12,19 +12,18 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::clock::CallClock;
-use crate::asr::{AsrEvent, AsrInput, Recognizer, RecognizerStream, StreamOptions};
+use crate::asr::{AsrEvent, AsrInput, FEED_FRAMES, Recognizer, RecognizerStream, StreamOptions};
 use crate::audio::Frame;
 use crate::audio::frame::FRAME_MS;
 use crate::audio::gaps::GapFiller;
 use crate::audio::vad::{Vad, VadOptions, VoiceEvent};
 use crate::ident::Spoken;
 
-/// Audio kept from before the answer, frames: what was said in the moment between the answer and our learning of it.
-const BEFORE_ANSWER_FRAMES: usize = 50;
-/// Audio kept in silence for a recognizer that takes over, frames.
+/// Audio kept in silence, frames (1 s): for a recognizer that takes over, and before the answer for what is said between
+/// it and our learning of it.
 const LEAD_FRAMES: usize = 50;
-/// Audio kept of an utterance for the same, frames (20 s).
-const UTTERANCE_FRAMES: usize = 1000;
+/// Audio kept of an utterance for the same, frames (8 s): it has to fit the new stream's queue with room to spare.
+const UTTERANCE_FRAMES: usize = FEED_FRAMES - 100;
 /// How often gaps are looked for.
 const GAP_TICK: Duration = Duration::from_millis(100);
 /// After so long without one frame the history says that no audio comes.
@@ -97,6 +96,7 @@ impl Hearing {
                 ..VadOptions::default()
             }),
             voice: false,
+            untold: false,
             listens_since_ms: None,
             real_frames: 0,
             told_no_audio: false,
@@ -120,6 +120,8 @@ struct Task {
     gaps: GapFiller,
     vad: Vad,
     voice: bool,
+    /// A voice was heard whose last text is still to come.
+    untold: bool,
     /// Where the audio clock began, on the call's clock; `None` before the answer.
     listens_since_ms: Option<u64>,
     real_frames: u64,
@@ -175,7 +177,7 @@ impl Task {
     async fn arrived(&mut self, frame: Frame) {
         self.real_frames += 1;
         if self.listens_since_ms.is_none() {
-            self.keep(frame, BEFORE_ANSWER_FRAMES);
+            self.keep(frame);
             return;
         }
         self.fill().await;
@@ -207,6 +209,7 @@ impl Task {
         match self.vad.push(&frame) {
             Some(VoiceEvent::Started { at_ms }) => {
                 self.voice = true;
+                self.untold = true;
                 self.tell(Heard::VoiceStarted {
                     at_ms: began_ms + at_ms,
                 })
@@ -221,23 +224,19 @@ impl Task {
             }
             None => {}
         }
-        self.keep(
-            frame,
-            if self.voice {
-                UTTERANCE_FRAMES
-            } else {
-                LEAD_FRAMES
-            },
-        );
+        self.keep(frame);
         self.feed(AsrInput::Audio(frame)).await;
     }
 
-    fn keep(&mut self, frame: Frame, most: usize) {
+    /// Keeps what a recognizer that takes over would need: of silence a moment, of an utterance all until its text.
+    fn keep(&mut self, frame: Frame) {
+        let most = if self.voice || self.untold {
+            UTTERANCE_FRAMES
+        } else {
+            LEAD_FRAMES
+        };
         self.recent.push_back(frame);
-        // In silence an utterance's audio stays until its text has come (`recognized` clears it), but not for ever.
-        while self.recent.len() > UTTERANCE_FRAMES
-            || (most == BEFORE_ANSWER_FRAMES && self.recent.len() > most)
-        {
+        while self.recent.len() > most {
             self.recent.pop_front();
         }
     }
@@ -258,10 +257,7 @@ impl Task {
         match event {
             Some(AsrEvent::Partial { text }) => self.tell(Heard::Partial(text)).await,
             Some(AsrEvent::Final { text, .. }) => {
-                let keep = self.recent.len().saturating_sub(LEAD_FRAMES);
-                if !self.voice {
-                    self.recent.drain(..keep);
-                }
+                self.untold = false;
                 self.tell(Heard::Final(text)).await;
             }
             Some(AsrEvent::Note { text }) => {
