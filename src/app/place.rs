@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::medium::Medium;
 use crate::call::{CallInfo, CallParts, Dialog, Direction, Summary, outcome, outgoing};
 use crate::config::MediaKind;
+use crate::net::ami::AmiState;
 use crate::outbound::{Place, Placed};
 use crate::script::Library;
 use crate::store::Due;
@@ -22,16 +23,15 @@ pub(super) struct Placer {
 }
 
 impl Place for Placer {
+    async fn ready(&self) {
+        // A sender that is gone ends the server anyway.
+        let mut medium = self.medium.clone();
+        let _ = medium.wait_for(|m| m.kind != MediaKind::Auto).await;
+        let mut ami = self.parts.ami.state();
+        let _ = ami.wait_for(|state| matches!(state, AmiState::Up(_))).await;
+    }
+
     async fn place(&self, due: Due) -> Placed {
-        let medium = self.medium.borrow().clone();
-        if medium.kind == MediaKind::Auto {
-            let reason = if medium.reason.is_empty() {
-                "Asterisk is not there yet".to_owned()
-            } else {
-                medium.reason
-            };
-            return Placed::NotPlaced { reason };
-        }
         let Due {
             order,
             attempt,

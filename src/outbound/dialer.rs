@@ -52,6 +52,12 @@ pub trait Place: Send + Sync + 'static {
     /// Dials, talks, and answers when it is all over. Marks `ringing` and `answered` in the store itself. A panic in
     /// here ends that order with `runtime_error` and nothing else.
     fn place(&self, due: Due) -> impl Future<Output = Placed> + Send;
+
+    /// Waits until calls can be placed at all. Until then orders stay in the queue untouched, and their histories don't
+    /// fill with attempts that were none.
+    fn ready(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
 /// Takes orders and has them placed.
@@ -95,6 +101,22 @@ impl<Q: Queue, P: Place> Dialer<Q, P> {
         while !stop.is_cancelled() {
             while let Some(end) = calls.try_join_next() {
                 heed(end.ok(), &mut brake);
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                () = self.placer.ready() => {}
+                Some(end) = calls.join_next() => {
+                    heed(end.ok(), &mut brake);
+                    continue;
+                }
+                () = tokio::time::sleep(LONGEST_SLEEP) => {
+                    // Orders expire all the same.
+                    if let Err(error) = self.queue.take_due((self.clock)(), 0).await {
+                        tracing::error!(%error, "can't look for expired orders");
+                    }
+                    continue;
+                }
             }
             let wait = self
                 .step(&mut pace, &mut brake, &mut calls, &mut line, &notify)
