@@ -24,14 +24,24 @@ pub(super) struct Placer {
 
 impl Place for Placer {
     async fn ready(&self) {
-        // A sender that is gone ends the server anyway.
+        let mut link = self.parts.ami.state();
         let mut medium = self.medium.clone();
-        let _ = medium.wait_for(|m| m.kind != MediaKind::Auto).await;
-        let mut ami = self.parts.ami.state();
-        let _ = ami.wait_for(|state| matches!(state, AmiState::Up(_))).await;
+        // Neither sender goes before the server does. A medium that can't be had has its reason, which `place` tells.
+        let _ = link.wait_for(|s| matches!(s, AmiState::Up(_))).await;
+        let known = |m: &Medium| m.kind != MediaKind::Auto || !m.reason.is_empty();
+        let _ = medium.wait_for(known).await;
     }
 
     async fn place(&self, due: Due) -> Placed {
+        let medium = self.medium.borrow().clone();
+        if medium.kind == MediaKind::Auto {
+            let reason = if medium.reason.is_empty() {
+                "Asterisk is not there yet".to_owned()
+            } else {
+                medium.reason
+            };
+            return Placed::NotPlaced { reason };
+        }
         let Due {
             order,
             attempt,

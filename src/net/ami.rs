@@ -94,7 +94,8 @@ impl Default for AmiTiming {
             boot: Duration::from_secs(10),
             idle: Duration::from_secs(10),
             dead: Duration::from_secs(5),
-            backoff: Backoff::default(),
+            // One connection, and every order waits for it.
+            backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(3)),
             refused: Duration::from_secs(30),
         }
     }

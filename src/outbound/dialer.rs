@@ -49,15 +49,15 @@ pub enum Placed {
 
 /// Who places calls: the application.
 pub trait Place: Send + Sync + 'static {
-    /// Dials, talks, and answers when it is all over. Marks `ringing` and `answered` in the store itself. A panic in
-    /// here ends that order with `runtime_error` and nothing else.
-    fn place(&self, due: Due) -> impl Future<Output = Placed> + Send;
-
-    /// Waits until calls can be placed at all. Until then orders stay in the queue untouched, and their histories don't
-    /// fill with attempts that were none.
+    /// Waits until calls can be placed at all: while Asterisk is away orders stay queued, untouched. May be dropped at
+    /// any time.
     fn ready(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
+
+    /// Dials, talks, and answers when it is all over. Marks `ringing` and `answered` in the store itself. A panic in
+    /// here ends that order with `runtime_error` and nothing else.
+    fn place(&self, due: Due) -> impl Future<Output = Placed> + Send;
 }
 
 /// Takes orders and has them placed.
@@ -105,18 +105,11 @@ impl<Q: Queue, P: Place> Dialer<Q, P> {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = self.placer.ready() => {}
                 Some(end) = calls.join_next() => {
                     heed(end.ok(), &mut brake);
                     continue;
                 }
-                () = tokio::time::sleep(LONGEST_SLEEP) => {
-                    // Orders expire all the same.
-                    if let Err(error) = self.queue.take_due((self.clock)(), 0).await {
-                        tracing::error!(%error, "can't look for expired orders");
-                    }
-                    continue;
-                }
+                () = self.placer.ready() => {}
             }
             let wait = self
                 .step(&mut pace, &mut brake, &mut calls, &mut line, &notify)

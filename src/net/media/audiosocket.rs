@@ -9,10 +9,12 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::WriteHalf;
+use tokio::time::{Instant, sleep_until};
 
 use super::hub::{Paired, Refusal, Shared};
 use super::link::{Ear, LinkEnd, LinkTask, Mouth};
 use super::pacer::Pacer;
+use crate::audio::Frame;
 use crate::config::MediaKind;
 use crate::ident::Token;
 use crate::net::speaker::SpeakerOrder;
@@ -25,6 +27,9 @@ const READ_BUFFER: usize = 4_096;
 const _: () = assert!(READ_BUFFER >= HEADER + MAX_PAYLOAD);
 /// Audio that Asterisk doesn't take for this long means that it is stuck: 1 s.
 const MAX_UNSENT: usize = 50 * AUDIO_MESSAGE;
+/// While nothing plays a frame of silence goes out this often: the application ends after 2 s in which neither side sent
+/// audio (app_audiosocket.c, `MAX_WAIT_TIMEOUT_MSEC`), and telephones with silence suppression send none.
+const IDLE_FRAME: Duration = Duration::from_millis(500);
 /// How long the hang-up may take to go out.
 const PARTING: Duration = Duration::from_secs(1);
 
@@ -144,12 +149,14 @@ async fn converse(
     let (mut reader, mut writer) = stream.split();
     let mut pacer = Pacer::default();
     let mut unsent = Vec::new();
+    let mut sent_at = Instant::now();
     loop {
-        let due = pacer.due_ms().map(|ms| mouth.at(ms));
+        let idle = sent_at + IDLE_FRAME;
+        let due = pacer.due_ms().map_or(idle, |ms| mouth.at(ms));
         tokio::select! {
             biased;
             () = &mut stopped => return LinkEnd::ByUs,
-            () = sleep_until(due), if due.is_some() => {}
+            () = sleep_until(due) => {}
             read = reader.read(&mut buffer.bytes[buffer.filled..]) => {
                 if let Some(end) = buffer.take(read, &mut task.ear) {
                     return end;
@@ -162,21 +169,23 @@ async fn converse(
                 }
             }
         }
-        let now_ms = mouth.now_ms();
+        let mut sends = false;
         pacer.play(
-            now_ms,
+            mouth.now_ms(),
             |frame| {
-                let samples = &frame.to_le_bytes();
-                encode(
-                    Message::Audio {
-                        rate: 8_000,
-                        samples,
-                    },
-                    &mut unsent,
-                );
+                sends = true;
+                speak(frame, &mut unsent);
             },
             |event| mouth.tell(event),
         );
+        let now = Instant::now();
+        if !sends && pacer.due_ms().is_none() && now >= idle {
+            sends = true;
+            speak(&Frame::SILENCE, &mut unsent);
+        }
+        if sends {
+            sent_at = now;
+        }
         if let Err(error) = flush(&mut writer, &mut unsent) {
             return LinkEnd::Broken(error.to_string());
         }
@@ -187,11 +196,15 @@ fn obey(pacer: &mut Pacer, mouth: &Mouth, order: SpeakerOrder) {
     pacer.order(mouth.now_ms(), order, |event| mouth.tell(event));
 }
 
-async fn sleep_until(due: Option<tokio::time::Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
-    }
+fn speak(frame: &Frame, unsent: &mut Vec<u8>) {
+    let samples = &frame.to_le_bytes();
+    encode(
+        Message::Audio {
+            rate: 8_000,
+            samples,
+        },
+        unsent,
+    );
 }
 
 /// Sends what the socket takes without waiting.

@@ -85,6 +85,27 @@ async fn rest(peer: &mut TcpStream) -> Vec<u8> {
     out
 }
 
+/// Asterisk's application ends after 2 s without audio either way, so silence is sent while nothing plays. A tap sends nothing.
+#[tokio::test(start_paused = true)]
+async fn a_quiet_application_is_kept_alive() {
+    let hub = hub();
+    let (mut peer, link) = audiosocket(&hub, MediaKind::Audiosocket).await;
+    let mut message = vec![0; audiosocket::AUDIO_MESSAGE];
+    for _ in 0..6 {
+        let asked = tokio::time::Instant::now();
+        timeout(Duration::from_secs(2), peer.read_exact(&mut message))
+            .await
+            .expect("within 2 s")
+            .unwrap();
+        assert_eq!(message, audio_message(&Frame::SILENCE));
+        assert!(asked.elapsed() < Duration::from_millis(600));
+    }
+    drop(link);
+    let (mut peer, _link) = audiosocket(&hub, MediaKind::AudiosocketTap).await;
+    let silent = timeout(Duration::from_secs(3), peer.read_exact(&mut message)).await;
+    assert!(silent.is_err(), "a tap only hears");
+}
+
 #[tokio::test]
 async fn frames_are_whole_however_tcp_cuts_them() {
     let hub = hub();
