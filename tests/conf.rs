@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use govorun::config::Config;
+use govorun::config::{Config, Surroundings, read};
 use govorun::wire::dial::DialTemplate;
 
 type Sections = BTreeMap<String, Vec<(String, String)>>;
@@ -44,7 +44,13 @@ fn values<'a>(all: &'a Sections, section: &str, key: &str) -> Vec<&'a str> {
 fn example() -> Config {
     let env = |name: &str| Some(format!("{name}-of-the-environment"));
     let path = root().join("examples/govorun.yaml");
-    Config::load(&path, &env).unwrap_or_else(|faults| panic!("{faults:#?}"))
+    let text = std::fs::read_to_string(&path).unwrap();
+    // Its folders are the admin's machine's.
+    let around = Surroundings {
+        env: &env,
+        is_folder: &|_| true,
+    };
+    read(&text, &path, around).unwrap_or_else(|faults| panic!("{faults:#?}"))
 }
 
 #[test]
