@@ -423,10 +423,11 @@ async fn gone_and_back(lab: &mut Lab) {
     assert_eq!(timeout(SOON, agi.until_gone()).await.unwrap(), Gone::Closed);
     let error = lab
         .ami
-        .send(Action::ping(), Duration::from_millis(100))
+        .ask(Action::ping(), Duration::from_millis(100))
         .await
         .unwrap_err();
-    assert!(matches!(error, AmiError::Down { .. }), "{error}");
+    // Down; or, if the ping was on its way when the link broke, cut off or unanswered.
+    assert!(!matches!(error, AmiError::Refused { .. }), "{error}");
     let asked = tokio::spawn({
         let ami = lab.ami.clone();
         async move { ami.channel_alive(&id, Duration::from_secs(30)).await }

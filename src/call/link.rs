@@ -6,7 +6,6 @@
 //! | `audiofork` | the module's application, run from AGI | AGI and ControlPlayback |
 //! | `audiosocket`, `chan_websocket` | one socket, opened from AGI, which it holds | the same socket |
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +13,8 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::agi_line::AgiLine;
-use super::agi_speaker;
 use super::hearing::HearingOrder;
 use super::parts::CallParts;
-use super::pbx::Pbx;
-use super::talk::Answered;
 use crate::audio::Frame;
 use crate::config::MediaKind;
 use crate::ident::{ChannelId, Token};
@@ -112,47 +108,36 @@ impl Tap {
         asked.map_err(|e| e.to_string())?;
         Ok(Some(tap))
     }
-}
 
-/// Connects the medium of an answered call; gives its speaker, and what keeps a both-way medium open.
-pub(super) async fn connect(
-    answered: &mut Answered,
-) -> Result<(Speaker, Option<LinkGuard>), String> {
-    let parts = &answered.parts;
-    if is_both_way(answered.medium) {
-        let connected = both_way(Arc::clone(parts), answered.agi.clone(), answered.medium).await?;
-        let frames = HearingOrder::Frames(connected.frames);
-        let _ = answered.hearing.orders.try_send(frames);
-        return Ok((connected.speaker, Some(connected.guard)));
-    }
-    if answered.medium == MediaKind::Audiofork {
-        answered.tap = Some(fork(parts, &answered.agi, answered.hearing.orders.clone()).await?);
-    }
-    let speaker = agi_speaker::start(
-        answered.agi.clone(),
-        parts.ami.clone(),
-        Arc::clone(&parts.files),
-        answered.info.channel_id.clone(),
-    );
-    Ok((speaker, None))
-}
-
-/// The medium anew, after a transfer that is over. Nothing where the medium needs no such thing.
-pub(super) fn again(
-    pbx: &Pbx,
-) -> impl Future<Output = Result<Option<Connected>, String>> + Send + use<> {
-    let (parts, agi, medium) = (Arc::clone(pbx.parts()), pbx.agi().clone(), pbx.medium());
-    async move {
-        if is_both_way(medium) {
-            both_way(parts, agi, medium).await.map(Some)
-        } else {
-            Ok(None)
+    /// Runs the module's application, which forks the caller's audio to our WebSocket server and returns at once.
+    pub(super) async fn fork(
+        parts: &CallParts,
+        agi: &AgiLine,
+        hearing: mpsc::Sender<HearingOrder>,
+    ) -> Result<Self, String> {
+        let token = Token::fresh();
+        let expected = parts
+            .hub
+            .expect(token.clone(), MediaKind::Audiofork)
+            .map_err(|e| e.to_string())?;
+        let ours = parts.reached_at(expected.address());
+        let url = format!("ws://{ours}/tap/{}", token.as_str());
+        let app = App::new("AudioFork")
+            .and_then(|app| app.arg(&url))
+            .and_then(|app| app.arg("D(in)"))
+            .map_err(|e| e.to_string())?;
+        let command = Command::exec(&app).map_err(|e| e.to_string())?;
+        let tap = Self::listen(expected, hearing);
+        let answer = agi.execute(command).await.map_err(|e| e.to_string())?;
+        match answer.result() {
+            Some(result) if result >= 0 => Ok(tap),
+            _ => Err(format!("AudioFork: {answer:?}; is app_audiofork loaded?")),
         }
     }
 }
 
 /// Opens a socket for both ways from AGI, which is held until the socket closes.
-async fn both_way(
+pub(super) async fn both_way(
     parts: Arc<CallParts>,
     agi: AgiLine,
     medium: MediaKind,
@@ -190,32 +175,6 @@ async fn both_way(
         frames: link.frames,
         guard: link.guard,
     })
-}
-
-/// Runs the module's application, which forks the caller's audio to our WebSocket server and returns at once.
-async fn fork(
-    parts: &CallParts,
-    agi: &AgiLine,
-    hearing: mpsc::Sender<HearingOrder>,
-) -> Result<Tap, String> {
-    let token = Token::fresh();
-    let expected = parts
-        .hub
-        .expect(token.clone(), MediaKind::Audiofork)
-        .map_err(|e| e.to_string())?;
-    let ours = parts.reached_at(expected.address());
-    let url = format!("ws://{ours}/tap/{}", token.as_str());
-    let app = App::new("AudioFork")
-        .and_then(|app| app.arg(&url))
-        .and_then(|app| app.arg("D(in)"))
-        .map_err(|e| e.to_string())?;
-    let command = Command::exec(&app).map_err(|e| e.to_string())?;
-    let tap = Tap::listen(expected, hearing);
-    let answer = agi.execute(command).await.map_err(|e| e.to_string())?;
-    match answer.result() {
-        Some(result) if result >= 0 => Ok(tap),
-        _ => Err(format!("AudioFork: {answer:?}; is app_audiofork loaded?")),
-    }
 }
 
 /// A speaker that speaks to nobody, while the person talks to somebody else: what is to be played fails at once.

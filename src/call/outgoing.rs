@@ -15,7 +15,8 @@ use super::journal::CallJournal;
 use super::line::CallInfo;
 use super::link::Tap;
 use super::parts::CallParts;
-use super::session::{Dialog, asterisk_json};
+use super::pbx::{asterisk_json, lost};
+use super::session::Dialog;
 use super::summary::{Summary, outcome};
 use super::talk::{self, Answered};
 use crate::asr::StreamOptions;
@@ -232,7 +233,7 @@ impl Attempt {
                     }
                     CallEvent::Link(notice) => {
                         self.journal.note(kind::ASTERISK, json!({"event": format!("AMI link: {notice:?}")}));
-                        if let Some(reason) = talk::lost(&self.parts, &self.info.channel_id, &notice).await {
+                        if let Some(reason) = lost(&self.parts, &self.info.channel_id, &notice).await {
                             return Waited::Failed(reason);
                         }
                     }

@@ -5,21 +5,23 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::task::JoinHandle;
 
 use super::agi_line::AgiLine;
 use super::line::CallInfo;
-use super::link::Tap;
+use super::link::{self, Connected, Tap};
 use super::parts::CallParts;
-use super::session::Told;
 use crate::config::MediaKind;
 use crate::ident::{ChannelId, Phone};
 use crate::net::agi::{Gone, GoneSignal};
-use crate::net::ami::{CallEvent, Subscription};
+use crate::net::ami::{AmiNotice, CallEvent, Subscription};
 use crate::wire::agi::{Command, VariableName};
 use crate::wire::ami::{self, Action, Direction, EventKind};
 use crate::wire::app::App;
 
+/// Asterisk says within this whether a channel lives.
+const ALIVE_DEADLINE: Duration = Duration::from_secs(5);
 /// Asterisk answers an action within this.
 const ACTION_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -72,9 +74,18 @@ impl Pbx {
         self.medium
     }
 
-    /// The AGI connection.
-    pub(super) fn agi(&self) -> &AgiLine {
-        &self.agi
+    /// The medium anew, after a transfer that is over. Nothing where the medium needs no such thing.
+    pub(super) fn medium_again(
+        &self,
+    ) -> impl Future<Output = Result<Option<Connected>, String>> + Send + use<> {
+        let (parts, agi, medium) = (Arc::clone(&self.parts), self.agi.clone(), self.medium);
+        async move {
+            if link::is_both_way(medium) {
+                link::both_way(parts, agi, medium).await.map(Some)
+            } else {
+                Ok(None)
+            }
+        }
     }
 
     /// The shared parts.
@@ -94,7 +105,7 @@ impl Pbx {
                     // Asked beside, so that this future may be dropped at any time.
                     let (parts, channel) = (Arc::clone(&self.parts), self.channel.clone());
                     self.check = Some(tokio::spawn(async move {
-                        super::talk::lost(&parts, &channel, &notice).await
+                        lost(&parts, &channel, &notice).await
                     }));
                     Told::Note(format!("AMI: {notice:?}"))
                 }
@@ -267,4 +278,47 @@ async fn checked(check: &mut Option<JoinHandle<Option<String>>>) -> Option<Strin
         Some(check) => check.await.ok().flatten(),
         None => std::future::pending().await,
     }
+}
+
+/// What Asterisk tells a talking call.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// An event of the call's channels.
+    Event(Arc<ami::Event>),
+    /// The AGI connection says that the channel hung up.
+    HungUp,
+    /// Asterisk went away.
+    Lost(String),
+    /// For the history.
+    Note(String),
+}
+
+/// An event as history keeps it: its name and its non-empty values.
+pub(super) fn asterisk_json(event: &ami::Event) -> serde_json::Value {
+    let mut map = serde_json::Map::new();
+    for (key, value) in event.packet().pairs() {
+        if !value.is_empty() && key != "Privilege" {
+            map.insert(key.to_owned(), json!(value));
+        }
+    }
+    serde_json::Value::Object(map)
+}
+
+/// Whether a notice about the link to Asterisk means that this channel is gone; if so, in words.
+pub(super) async fn lost(
+    parts: &CallParts,
+    channel: &ChannelId,
+    notice: &AmiNotice,
+) -> Option<String> {
+    let AmiNotice::Reconnected { restarted } = notice else {
+        return None;
+    };
+    let alive = !restarted
+        && parts
+            .ami
+            .channel_alive(channel, ALIVE_DEADLINE)
+            .await
+            .unwrap_or(true);
+    // Where it can't be known the AGI connection tells.
+    (!alive).then(|| "Asterisk came back without this channel".to_owned())
 }

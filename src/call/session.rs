@@ -17,7 +17,7 @@ use super::journal::CallJournal;
 use super::line::{Answer, CallInfo, HangUpFlag, Line, LineMessage};
 use super::link::{self, Connected};
 use super::machine::CallMachine;
-use super::pbx::Pbx;
+use super::pbx::{Pbx, Told, asterisk_json};
 use super::reply::{Reply, ReplyKind};
 use super::request::{MAX_PROMPTS, Prompt, Request, Turn};
 use super::summary::{DialogEnd, Fault};
@@ -25,7 +25,6 @@ use crate::audio::Sound;
 use crate::net::media::LinkGuard;
 use crate::net::speaker::{Speaker, SpeakerOrder};
 use crate::tts::Prompts;
-use crate::wire::ami;
 
 /// A dialog: what a session runs on a thread of its own.
 pub type Dialog = Box<dyn FnOnce(Line) -> DialogEnd + Send>;
@@ -276,7 +275,7 @@ impl Session {
                     self.speaker = link::mute();
                 }
                 let transfer = self.pbx.transfer(&number, timeout_ms);
-                let again = link::again(&self.pbx);
+                let again = self.pbx.medium_again();
                 talk.jobs.spawn(async move {
                     let status = transfer.await;
                     Job::Transfer(status, again.await)
@@ -500,30 +499,6 @@ impl Talk {
             let _ = waiting.send(answer);
         }
     }
-}
-
-/// What Asterisk tells a talking call.
-#[derive(Debug)]
-pub(super) enum Told {
-    /// An event of the call's channels.
-    Event(Arc<ami::Event>),
-    /// The AGI connection says that the channel hung up.
-    HungUp,
-    /// Asterisk went away.
-    Lost(String),
-    /// For the history.
-    Note(String),
-}
-
-/// An event as history keeps it: its name and its non-empty values.
-pub(super) fn asterisk_json(event: &ami::Event) -> serde_json::Value {
-    let mut map = serde_json::Map::new();
-    for (key, value) in event.packet().pairs() {
-        if !value.is_empty() && key != "Privilege" {
-            map.insert(key.to_owned(), json!(value));
-        }
-    }
-    serde_json::Value::Object(map)
 }
 
 /// Waits until that moment, if there is one.

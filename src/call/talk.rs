@@ -8,22 +8,22 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::agi_line::AgiLine;
+use super::agi_speaker;
 use super::clock::CallClock;
-use super::hearing::Hearing;
+use super::hearing::{Hearing, HearingOrder};
 use super::history::kind;
 use super::journal::CallJournal;
 use super::line::CallInfo;
 use super::link::{self, Tap};
 use super::parts::CallParts;
-use super::pbx::Pbx;
+use super::pbx::{Pbx, asterisk_json};
 use super::session::{Dialog, EndedBy, Session, Talked};
 use super::summary::{Summary, outcome};
 use crate::config::MediaKind;
-use crate::ident::ChannelId;
-use crate::net::ami::{AmiNotice, Subscription};
+use crate::net::ami::Subscription;
+use crate::net::media::LinkGuard;
+use crate::net::speaker::Speaker;
 
-/// Asterisk says within this whether a channel lives.
-const ALIVE_DEADLINE: Duration = Duration::from_secs(5);
 /// A channel that we hung up is gone within this, or its cause stays unknown.
 const HANG_UP_FOLLOWS: Duration = Duration::from_secs(2);
 
@@ -45,7 +45,7 @@ pub(super) struct Answered {
 pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
     let began_ms = answered.clock.now_ms();
     let medium = answered.medium;
-    let (speaker, guard) = match link::connect(&mut answered).await {
+    let (speaker, guard) = match connect(&mut answered).await {
         Ok(connected) => connected,
         Err(reason) => {
             answered.journal.note(
@@ -80,10 +80,6 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
         answered.tap,
         medium,
     );
-    answered.journal.note(
-        kind::DIALOG,
-        json!({"event": "began", "dialog": answered.info.dialog, "media": medium.as_str()}),
-    );
     let session = Session {
         info: answered.info.clone(),
         clock: answered.clock,
@@ -112,6 +108,23 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
     .await
 }
 
+/// Connects the medium; gives the speaker, and what keeps a both-way medium open.
+async fn connect(answered: &mut Answered) -> Result<(Speaker, Option<LinkGuard>), String> {
+    let (parts, agi) = (&answered.parts, &answered.agi);
+    let hearing = &answered.hearing.orders;
+    if link::is_both_way(answered.medium) {
+        let connected = link::both_way(Arc::clone(parts), agi.clone(), answered.medium).await?;
+        let _ = hearing.try_send(HearingOrder::Frames(connected.frames));
+        return Ok((connected.speaker, Some(connected.guard)));
+    }
+    if answered.medium == MediaKind::Audiofork {
+        answered.tap = Some(Tap::fork(parts, agi, hearing.clone()).await?);
+    }
+    let (ami, files) = (parts.ami.clone(), Arc::clone(&parts.files));
+    let speaker = agi_speaker::start(agi.clone(), ami, files, answered.info.channel_id.clone());
+    Ok((speaker, None))
+}
+
 /// What 1C is told of a talk.
 fn outcome_of(talked: &Talked) -> String {
     if talked.end.fault.is_some() {
@@ -135,7 +148,7 @@ async fn end_channel(pbx: &mut Pbx, journal: &mut CallJournal) -> Option<u32> {
     let deadline = tokio::time::Instant::now() + HANG_UP_FOLLOWS;
     while pbx.cause().is_none() {
         match tokio::time::timeout_at(deadline, pbx.next_event()).await {
-            Ok(Some(event)) => journal.note(kind::ASTERISK, super::session::asterisk_json(&event)),
+            Ok(Some(event)) => journal.note(kind::ASTERISK, asterisk_json(&event)),
             _ => break,
         }
     }
@@ -172,23 +185,4 @@ async fn summary(
         talk_ms,
         recording,
     }
-}
-
-/// Whether a notice about the link to Asterisk means that this channel is gone; if so, in words.
-pub(super) async fn lost(
-    parts: &CallParts,
-    channel: &ChannelId,
-    notice: &AmiNotice,
-) -> Option<String> {
-    let AmiNotice::Reconnected { restarted } = notice else {
-        return None;
-    };
-    let alive = !restarted
-        && parts
-            .ami
-            .channel_alive(channel, ALIVE_DEADLINE)
-            .await
-            .unwrap_or(true);
-    // Where it can't be known the AGI connection tells.
-    (!alive).then(|| "Asterisk came back without this channel".to_owned())
 }

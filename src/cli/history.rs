@@ -208,14 +208,9 @@ fn attempt(what: &str, data: &Value) -> String {
 
 fn dialog(data: &Value) -> String {
     let which = word(data, "dialog");
-    match (
-        word(data, "event"),
-        word(data, "state"),
-        word(data, "version"),
-    ) {
-        ("ended", ..) => format!("{which}: итог {}", outcome_told(word(data, "outcome"))),
-        (_, "began", version) => format!("{which}, версия {version}"),
-        ("began", ..) => format!("{which}, звук: {}", word(data, "media")),
+    match word(data, "event") {
+        "began" => format!("{which}, версия {}", word(data, "version")),
+        "ended" => format!("{which}: итог {}", outcome_told(word(data, "outcome"))),
         _ => flat(data),
     }
 }

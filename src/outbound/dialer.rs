@@ -110,6 +110,13 @@ impl<Q: Queue, P: Place> Dialer<Q, P> {
                     continue;
                 }
                 () = self.placer.ready() => {}
+                () = tokio::time::sleep(LONGEST_SLEEP) => {
+                    // Orders expire all the same.
+                    if let Err(error) = self.queue.take_due((self.clock)(), 0).await {
+                        tracing::error!(%error, "can't look for expired orders");
+                    }
+                    continue;
+                }
             }
             let wait = self
                 .step(&mut pace, &mut brake, &mut calls, &mut line, &notify)

@@ -83,7 +83,7 @@ impl Dialog {
         let file = &self.file;
         talk.line.note(
             kind::DIALOG,
-            json!({ "state": "began", "dialog": file.name, "version": self.version.id() }),
+            json!({ "event": "began", "dialog": file.name, "version": self.version.id() }),
         );
         let engine = engine::for_call(talk, &self.version.modules);
         let result = self
