@@ -20,7 +20,7 @@ use super::pbx::{Pbx, asterisk_json};
 use super::session::{Dialog, EndedBy, Session, Talked};
 use super::summary::{Summary, outcome};
 use crate::config::MediaKind;
-use crate::net::ami::Subscription;
+use crate::net::ami::{AmiState, Subscription};
 use crate::net::media::LinkGuard;
 use crate::net::speaker::Speaker;
 
@@ -146,7 +146,9 @@ fn outcome_of(talked: &Talked) -> String {
 async fn end_channel(pbx: &mut Pbx, journal: &mut CallJournal) -> Option<u32> {
     pbx.hang_up().await;
     let deadline = tokio::time::Instant::now() + HANG_UP_FOLLOWS;
-    while pbx.cause().is_none() {
+    // While the link is down nobody will tell.
+    let link = pbx.parts().ami.state();
+    while pbx.cause().is_none() && matches!(*link.borrow(), AmiState::Up(_)) {
         match tokio::time::timeout_at(deadline, pbx.next_event()).await {
             Ok(Some(event)) => journal.note(kind::ASTERISK, asterisk_json(&event)),
             _ => break,

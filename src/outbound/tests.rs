@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -81,11 +81,17 @@ struct Fake {
     begin: Instant,
     talk: Duration,
     away: Mutex<Option<Instant>>,
+    open: watch::Sender<bool>,
     starts: Mutex<Vec<Start>>,
     live: Mutex<(usize, usize)>,
 }
 
 impl Place for Fake {
+    async fn ready(&self) {
+        let mut open = self.open.subscribe();
+        let _ = open.wait_for(|open| *open).await;
+    }
+
     async fn place(&self, due: Due) -> Placed {
         let now = Instant::now();
         let away = self.away.lock().unwrap().is_some_and(|until| now < until);
@@ -153,6 +159,7 @@ impl Rig {
                 begin: Instant::now(),
                 talk: Duration::from_secs(talk_s),
                 away: Mutex::new(None),
+                open: watch::Sender::new(true),
                 starts: Mutex::new(Vec::new()),
                 live: Mutex::new((0, 0)),
             }),
@@ -242,6 +249,29 @@ async fn limits_hold_at_each_moment() {
     assert_eq!(rig.lines.taken(), 0);
     rig.drain().await;
     assert_eq!(rig.call("o39").await.status, Status::Finished);
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_asterisk_is_there_orders_are_not_touched() {
+    let mut rig = Rig::new(5, 10.0, 4);
+    rig.fake.open.send_replace(false);
+    let mut short = Rig::order("short", "confirmed");
+    short.expires = Some(moment(rig.fake.begin, 50));
+    rig.add(vec![Rig::order("waits", "confirmed"), short]).await;
+    rig.start();
+    sleep(Duration::from_secs(100)).await;
+    assert_eq!(rig.starts().len(), 0);
+    assert_eq!(rig.call("short").await.status, Status::Expired);
+    let waits = rig.call("waits").await;
+    assert_eq!((waits.status, waits.attempt), (Status::Queued, 0));
+    rig.fake.open.send_replace(true);
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!(rig.told(), ["waits#1@100"]);
+    // It goes while a call talks: that call goes on, and is told.
+    rig.fake.open.send_replace(false);
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(rig.call("waits").await.status, Status::Finished);
+    rig.drain().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -164,7 +164,7 @@ async fn killed(asterisk: &Asterisk, kind: MediaKind) {
     let began = Instant::now();
     let concise = loop {
         let channels = asterisk.console("core show channels concise");
-        if !channels.contains("8919") && !channels.contains("8914")
+        if !channels.contains("89190000002") && !channels.contains("8914")
             || began.elapsed() > Duration::from_secs(5)
         {
             break channels;

@@ -146,11 +146,11 @@ pub struct Asterisk {
 
 impl Asterisk {
     /// Starts one whose SIP trunk leads to `peer`.
-    fn start(version: &'static str, ports: Ports, peer: u16) -> Option<Self> {
+    fn start(version: &'static str, ports: Ports, peer: u16, steady: bool) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().to_str().unwrap().to_owned();
         let media = (ports.base + 90).to_string();
-        let args = [
+        let mut args = [
             version,
             &ports.base.to_string(),
             &dir,
@@ -161,6 +161,9 @@ impl Asterisk {
         ]
         .map(str::to_owned)
         .to_vec();
+        if steady {
+            args.push("--steady".to_owned());
+        }
         if !run(
             "up.sh",
             &args.iter().map(String::as_str).collect::<Vec<_>>(),
@@ -179,12 +182,13 @@ impl Asterisk {
         })
     }
 
-    /// The one to be tested, and one of the same version as the far end of its trunk.
+    /// The one to be tested, and one of the same version as the far end of its trunk. People behind the trunk send audio
+    /// without a gap, as telephones do; the tested one's own send none while they are silent.
     pub fn pair(version: &'static str) -> Option<(Self, Self)> {
         let (ours, theirs) = (Ports::take(), Ports::take());
         let (our_base, their_base) = (ours.base, theirs.base);
-        let tested = Self::start(version, ours, their_base)?;
-        let far = Self::start(version, theirs, our_base)?;
+        let tested = Self::start(version, ours, their_base, false)?;
+        let far = Self::start(version, theirs, our_base, true)?;
         Some((tested, far))
     }
 
@@ -192,7 +196,7 @@ impl Asterisk {
     pub fn alone(version: &'static str) -> Option<Self> {
         let ports = Ports::take();
         let nobody = ports.base + 95;
-        Self::start(version, ports, nobody)
+        Self::start(version, ports, nobody, false)
     }
 
     /// A port of its own that nothing else uses.
