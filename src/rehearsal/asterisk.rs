@@ -53,7 +53,7 @@ mod websocket;
 mod world;
 
 pub use far_end::{FarEnd, Prompts, Refusal, Step};
-pub use record::{CallRecord, Entry, HeardPrompt, HungUpBy, PromptEnd, Record, What};
+pub use record::{CallRecord, Clock, Entry, HeardPrompt, HungUpBy, PromptEnd, Record, What};
 
 use channel::Channel;
 use world::World;
@@ -172,6 +172,11 @@ impl FakeAsterisk {
     /// All that happened.
     pub fn record(&self) -> &Record {
         &self.world.record
+    }
+
+    /// The record's clock.
+    pub fn clock(&self) -> Clock {
+        self.world.record.clock()
     }
 
     /// Each call's record, in the order in which they began.
@@ -341,7 +346,12 @@ impl PersonOnLine {
         self.channel.hang_up(16, HungUpBy::Person);
     }
 
-    /// Waits for the call's end.
+    /// Waits until all of the call is over: AGI has let go of it, and AMI has told its `Hangup`.
+    pub async fn gone(&self) {
+        self.channel.gone.cancelled().await;
+    }
+
+    /// Waits for the hang-up, whoever's.
     pub async fn ended(&self) {
         self.channel.hung.cancelled().await;
     }

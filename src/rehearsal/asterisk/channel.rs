@@ -56,6 +56,8 @@ pub(super) struct Channel {
     /// The call is being hung up.
     pub(super) hung: CancellationToken,
     end: Mutex<Option<(u16, HungUpBy)>>,
+    /// All is over, AGI too.
+    pub(super) gone: CancellationToken,
     /// Takes ControlPlayback's orders while a prompt plays.
     pub(super) control: Mutex<Option<mpsc::Sender<Control>>>,
     /// Keys that the person presses.
@@ -92,6 +94,7 @@ impl Channel {
             state: AtomicI64::new(state::DOWN),
             hung: CancellationToken::new(),
             end: Mutex::default(),
+            gone: CancellationToken::new(),
             control: Mutex::default(),
             digits: broadcast::Sender::new(DIGITS),
             voice,

@@ -207,13 +207,13 @@ async fn hold(world: &Arc<World>, channel: &Arc<Channel>, script: &str) {
 pub(super) fn gone(world: &World, channel: &Channel) {
     let (cause, by) = channel.end();
     exec::end_recording(world, channel);
-    world.leave(channel);
     let told = [
         ("Cause", cause.to_string()),
         ("Cause-txt", cause_text(cause).to_owned()),
     ];
     world.emit("call", "Hangup", channel.pairs("").into_iter().chain(told));
     channel.note(world, What::HungUp { cause, by });
+    world.leave(channel);
 }
 
 fn cause_text(cause: u16) -> &'static str {

@@ -157,10 +157,21 @@ pub struct HeardPrompt {
     pub how: Option<PromptEnd>,
 }
 
+/// The record's clock, for others whose times are to be compared with its.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(Instant);
+
+impl Clock {
+    /// Microseconds since the double's start.
+    pub fn now_us(self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
 /// The record. Bounded; reading it never stops the double.
 #[derive(Debug)]
 pub struct Record {
-    start: Instant,
+    clock: Clock,
     entries: Mutex<VecDeque<Entry>>,
     news: watch::Sender<u64>,
 }
@@ -168,7 +179,7 @@ pub struct Record {
 impl Default for Record {
     fn default() -> Self {
         Self {
-            start: Instant::now(),
+            clock: Clock(Instant::now()),
             entries: Mutex::default(),
             news: watch::Sender::new(0),
         }
@@ -176,9 +187,14 @@ impl Default for Record {
 }
 
 impl Record {
+    /// Its clock.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// Microseconds since the start.
     pub fn now_us(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+        self.clock.now_us()
     }
 
     /// Milliseconds since the start.
@@ -188,7 +204,7 @@ impl Record {
 
     /// The moment of `ms` milliseconds since the start.
     pub fn moment(&self, ms: u64) -> Instant {
-        self.start + Duration::from_millis(ms)
+        self.clock.0 + Duration::from_millis(ms)
     }
 
     pub(super) fn note(&self, channel: &str, what: What) {

@@ -181,6 +181,7 @@ impl World {
             // The dead say no HANGUP: the connection goes first.
             channel.cut_agi.cancel();
             channel.hung.cancel();
+            channel.gone.cancel();
         }
     }
 
@@ -202,6 +203,7 @@ impl World {
 
     pub(super) fn leave(&self, channel: &Channel) {
         locked(&self.channels).remove(&channel.id);
+        channel.gone.cancel();
     }
 
     /// By its unique id or its name.

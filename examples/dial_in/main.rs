@@ -1,0 +1,103 @@
+//! Dials into a server with many calls at once, as Asterisk would, and tells what they cost it.
+//!
+//! ```text
+//! cargo build --release --bins --examples
+//! target/release/examples/dial_in --calls 200                  # starts the server and the floor beside it, in a folder of its own
+//! target/release/examples/dial_in --agi 10.0.0.5:4573 --pid 4711 --ami 0.0.0.0:5038   # a server that runs already
+//! ```
+//!
+//! Three loads, each on the server and (but the last) on `floor`, the bare tokio server:
+//!
+//! | load | a call | told |
+//! | --- | --- | --- |
+//! | calls | one short prompt | calls a second, CPU a call, reaction: AGI's answer sent to the next command received |
+//! | audio | is heard for some seconds | CPU a second of audio, resident memory a call |
+//! | talk | prompt, word, prompt, word ... | reaction: the recognizer's final text sent to the next command received |
+//!
+//! A server that runs already needs the dialogs that `--write-dialogs FOLDER` writes, this program as its Asterisk
+//! (`asterisk.ami`) and as its recognizer (`--vosk`). All on Linux: CPU and memory are read from `/proc`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod arguments;
+mod loads;
+mod measure;
+mod recognizer;
+mod server;
+mod sounds;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use govorun::rehearsal::asterisk::{FakeAsterisk, FarEnd, Options};
+
+use arguments::Arguments;
+use loads::Load;
+use measure::Figures;
+use recognizer::Recognizer;
+use server::{Place, Target};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments: Arguments = clap::Parser::parse();
+    let place = Place::make(&arguments)?;
+    if arguments.write_dialogs.is_some() {
+        return Ok(());
+    }
+    let asterisk = start_asterisk(&arguments, &place).await?;
+    let recognizer = Recognizer::start(&arguments.vosk, asterisk.clock()).await?;
+    let mut all = Vec::new();
+
+    let server = Target::server(&arguments, &place, asterisk.ami_addr(), &recognizer).await?;
+    if let Some(address) = server.websocket {
+        asterisk.set_websocket(address);
+    }
+    server.wait_for_login(&asterisk).await?;
+    let load = Load {
+        asterisk: &asterisk,
+        recognizer: &recognizer,
+        arguments: &arguments,
+    };
+    // A few calls first: threads, caches and the allocator are warm, as they are in a server that runs.
+    load.calls(&server, "quick", arguments.calls.min(50))
+        .await?;
+    all.push(
+        load.calls(&server, "quick", arguments.calls * arguments.rounds)
+            .await?,
+    );
+    all.push(load.audio(&server, "audio").await?);
+    all.push(load.talk(&server, "talk").await?);
+    drop(server);
+
+    if !arguments.no_floor {
+        let floor = Target::floor().await?;
+        load.calls(&floor, "calls", arguments.calls.min(50)).await?;
+        all.push(
+            load.calls(&floor, "calls", arguments.calls * arguments.rounds)
+                .await?,
+        );
+        all.push(load.audio(&floor, arguments.media.on_the_floor()).await?);
+    }
+    print!("{}", measure::report(&arguments, &all));
+    let errors: usize = all
+        .iter()
+        .map(|figures: &Figures| figures.errors.len())
+        .sum();
+    anyhow::ensure!(errors == 0, "{errors} calls went wrong");
+    Ok(())
+}
+
+async fn start_asterisk(arguments: &Arguments, place: &Place) -> anyhow::Result<FakeAsterisk> {
+    let options = Options {
+        ami_listen: arguments.ami,
+        sounds: Some(place.sounds()),
+        ..Options::new(|_| FarEnd::busy())
+    };
+    let options = options.with_audiofork();
+    FakeAsterisk::start(options)
+        .await
+        .with_context(|| format!("AMI on {}", arguments.ami))
+}
+
+/// The time after a load in which what belongs to it comes to its end.
+pub(crate) const SETTLE: Duration = Duration::from_millis(300);

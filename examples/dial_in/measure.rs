@@ -1,0 +1,177 @@
+//! Figures: CPU and memory from `/proc`, reactions from the record, and the table that tells them.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use anyhow::Context;
+use govorun::rehearsal::asterisk::{Entry, What};
+
+use crate::arguments::Arguments;
+
+/// `sysconf(_SC_CLK_TCK)` of every Linux that there is.
+const TICKS_A_SECOND: f64 = 100.0;
+/// Errors that are shown.
+const SHOWN: usize = 5;
+
+/// What a process has used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    /// User and system time.
+    pub(crate) cpu: Duration,
+    pub(crate) resident_kib: u64,
+}
+
+impl Usage {
+    pub(crate) fn of(pid: u32) -> anyhow::Result<Self> {
+        let read = |name: &str| {
+            let path = format!("/proc/{pid}/{name}");
+            std::fs::read_to_string(&path).with_context(|| path)
+        };
+        let stat = read("stat")?;
+        // The program's name may hold spaces: fields are counted behind its bracket.
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let ticks =
+            |at: usize| -> f64 { fields.get(at).and_then(|f| f.parse().ok()).unwrap_or(0.0) };
+        let cpu = Duration::from_secs_f64((ticks(11) + ticks(12)) / TICKS_A_SECOND);
+        let status = read("status")?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let resident = resident.and_then(|rest| rest.trim().split(' ').next()?.parse().ok());
+        let resident_kib = resident.context("VmRSS")?;
+        Ok(Self { cpu, resident_kib })
+    }
+
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            cpu: self.cpu.saturating_sub(before.cpu),
+            resident_kib: self.resident_kib.saturating_sub(before.resident_kib),
+        }
+    }
+}
+
+/// What a load showed.
+#[derive(Debug)]
+pub(crate) struct Figures {
+    pub(crate) load: &'static str,
+    pub(crate) of: &'static str,
+    pub(crate) calls: usize,
+    pub(crate) took: Duration,
+    pub(crate) cpu: Duration,
+    /// What all calls together added.
+    pub(crate) resident_kib: Option<f64>,
+    /// Audio that was sent, seconds of all calls together.
+    pub(crate) audio_s: Option<f64>,
+    /// Microseconds.
+    pub(crate) reactions: Vec<u64>,
+    pub(crate) errors: Vec<String>,
+}
+
+impl Figures {
+    fn cpu_ms_a_call(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1000.0 / self.calls.max(1) as f64
+    }
+}
+
+/// From each AGI answer to the same call's next command; from the connection to the first one.
+pub(crate) fn reactions(entries: &[Entry]) -> Vec<u64> {
+    let mut since: HashMap<&str, u64> = HashMap::new();
+    let mut found = Vec::new();
+    for entry in entries {
+        match entry.what {
+            What::AgiConnected | What::CommandAnswered { .. } => {
+                since.insert(&entry.channel, entry.at_us);
+            }
+            What::Command { .. } => {
+                let before = since.remove(&*entry.channel);
+                found.extend(before.map(|before| entry.at_us.saturating_sub(before)));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The value under which `part` of them lie.
+fn quantile(values: &[u64], part: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    let at = (sorted.len() as f64 * part) as usize;
+    sorted
+        .get(at.min(sorted.len().saturating_sub(1)))
+        .map_or(f64::NAN, |us| *us as f64 / 1000.0)
+}
+
+/// All of it, for people.
+pub(crate) fn report(arguments: &Arguments, all: &[Figures]) -> String {
+    let mut text = String::new();
+    // Writing into a String can't fail.
+    let _ = writeln!(
+        text,
+        "{} calls at once, media {}; CPU and memory of the server alone, the load runs on the same cores\n",
+        arguments.calls,
+        arguments.media.as_str()
+    );
+    let _ = writeln!(
+        text,
+        "{:<6} {:<8} {:>6} {:>8} {:>11} {:>13} {:>12} {:>9} {:>9} {:>7}",
+        "load",
+        "of",
+        "calls",
+        "calls/s",
+        "CPU ms/call",
+        "CPU ms/s audio",
+        "KiB/call",
+        "p50 ms",
+        "p99 ms",
+        "errors"
+    );
+    for figures in all {
+        let _ = writeln!(
+            text,
+            "{:<6} {:<8} {:>6} {:>8.1} {:>11.3} {:>13} {:>12} {:>9.2} {:>9.2} {:>7}",
+            figures.load,
+            figures.of,
+            figures.calls,
+            figures.calls as f64 / figures.took.as_secs_f64(),
+            figures.cpu_ms_a_call(),
+            shown(audio_ms(all, figures)),
+            shown(figures.resident_kib.map(|kib| kib / figures.calls as f64)),
+            quantile(&figures.reactions, 0.5),
+            quantile(&figures.reactions, 0.99),
+            figures.errors.len()
+        );
+        for error in figures.errors.iter().take(SHOWN) {
+            let _ = writeln!(text, "       {error}");
+        }
+    }
+    let find = |load: &str, of: &str| all.iter().find(|f| f.load == load && f.of == of);
+    if let (Some(ours), Some(floor)) = (find("calls", "govorun"), find("calls", "floor")) {
+        let ratio = ours.cpu_ms_a_call() / floor.cpu_ms_a_call();
+        let _ = writeln!(text, "\nCPU a call: {ratio:.1} times the floor");
+    }
+    if let (Some(ours), Some(floor)) = (find("audio", "govorun"), find("audio", "floor"))
+        && let (Some(ours), Some(floor)) = (audio_ms(all, ours), audio_ms(all, floor))
+    {
+        let ratio = ours / floor;
+        let _ = writeln!(text, "CPU a second of audio: {ratio:.1} times the floor");
+    }
+    text
+}
+
+/// CPU a second of audio, milliseconds; what the call itself costs taken off.
+fn audio_ms(all: &[Figures], figures: &Figures) -> Option<f64> {
+    let calls = all
+        .iter()
+        .find(|f| f.load == "calls" && f.of == figures.of)?;
+    let cpu_ms = figures.cpu.as_secs_f64() * 1000.0 - calls.cpu_ms_a_call() * figures.calls as f64;
+    figures.audio_s.map(|seconds| cpu_ms / seconds)
+}
+
+fn shown(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))
+}
