@@ -53,7 +53,11 @@ async fn call(mut stream: TcpStream, audio: SocketAddr) -> Option<()> {
         stream.write_all(command.as_bytes()).await.ok()?;
         loop {
             let read = stream.read(&mut buffer).await.ok().filter(|n| *n > 0)?;
-            if buffer[..read].starts_with(b"200") {
+            let answer = String::from_utf8_lossy(&buffer[..read]);
+            if answer.contains("HANGUP") || answer.starts_with("511") {
+                return None;
+            }
+            if answer.starts_with("200") {
                 break;
             }
         }

@@ -1,6 +1,6 @@
 //! The three loads.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -36,12 +36,13 @@ struct Dialed {
 }
 
 impl Load<'_> {
-    /// `total` calls, as many at once as there may be.
+    /// `total` calls, as many at once as there may be; at `rate` a second where it is told.
     pub(crate) async fn calls(
         &self,
         target: &Target,
         path: &str,
         total: usize,
+        rate: Option<f64>,
     ) -> anyhow::Result<Figures> {
         let script = format!("agi://{}/{path}", target.agi);
         let before = Usage::of(target.pid)?;
@@ -51,7 +52,15 @@ impl Load<'_> {
             let (script, next) = (script.clone(), Arc::clone(&next));
             async move {
                 let mut ids = Vec::new();
-                while next.fetch_add(1, Ordering::Relaxed) < total {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= total {
+                        break;
+                    }
+                    if let Some(rate) = rate {
+                        let due = began + Duration::from_secs_f64(number as f64 / rate);
+                        tokio::time::sleep_until(due.into()).await;
+                    }
                     ids.push(self.call(&script, FarEnd::default()).await);
                 }
                 ids
@@ -68,8 +77,15 @@ impl Load<'_> {
             began_us,
         };
         let entries = self.entries(&dialed);
-        let mut figures = self.figures("calls", target, &dialed, &entries, 1);
-        figures.reactions = reactions(&entries);
+        let load = if rate.is_some() { "paced" } else { "calls" };
+        let mut figures = self.figures(load, target, &dialed, &entries, 1);
+        figures.by_command = reactions(&entries);
+        // The first command answers no answer: it is told by itself.
+        let rest = figures
+            .by_command
+            .iter()
+            .filter(|(name, _)| *name != "ANSWER");
+        figures.reactions = rest.flat_map(|(_, times)| times.clone()).collect();
         Ok(figures)
     }
 
@@ -245,6 +261,7 @@ impl Load<'_> {
             resident_kib: None,
             audio_s: None,
             reactions: Vec::new(),
+            by_command: BTreeMap::new(),
             errors,
         }
     }

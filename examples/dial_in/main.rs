@@ -10,7 +10,8 @@
 //!
 //! | load | a call | told |
 //! | --- | --- | --- |
-//! | calls | one short prompt | calls a second, CPU a call, reaction: AGI's answer sent to the next command received |
+//! | calls | one short prompt, the next call as soon as one ends | calls a second, CPU a call |
+//! | paced | the same at 190 calls a second, or half of what "calls" came to | reaction: AGI's answer sent to the next command received |
 //! | audio | is heard for some seconds | CPU a second of audio, resident memory a call |
 //! | talk | prompt, word, prompt, word ... | reaction: the recognizer's final text sent to the next command received |
 //!
@@ -59,23 +60,23 @@ async fn main() -> anyhow::Result<()> {
         arguments: &arguments,
     };
     // A few calls first: threads, caches and the allocator are warm, as they are in a server that runs.
-    load.calls(&server, "quick", arguments.calls.min(50))
-        .await?;
-    all.push(
-        load.calls(&server, "quick", arguments.calls * arguments.rounds)
-            .await?,
-    );
+    let warm = arguments.calls.min(50);
+    let total = arguments.calls * arguments.rounds;
+    load.calls(&server, "quick", warm, None).await?;
+    let flood = load.calls(&server, "quick", total, None).await?;
+    let rate = measure::half_of(&flood);
+    all.push(flood);
+    all.push(load.calls(&server, "quick", total, Some(rate)).await?);
     all.push(load.audio(&server, "audio").await?);
     all.push(load.talk(&server, "talk").await?);
     drop(server);
 
     if !arguments.no_floor {
         let floor = Target::floor().await?;
-        load.calls(&floor, "calls", arguments.calls.min(50)).await?;
-        all.push(
-            load.calls(&floor, "calls", arguments.calls * arguments.rounds)
-                .await?,
-        );
+        load.calls(&floor, "calls", warm, None).await?;
+        // Many: its CPU is told in steps of 10 ms.
+        all.push(load.calls(&floor, "calls", total * 10, None).await?);
+        all.push(load.calls(&floor, "calls", total, Some(rate)).await?);
         all.push(load.audio(&floor, arguments.media.on_the_floor()).await?);
     }
     print!("{}", measure::report(&arguments, &all));

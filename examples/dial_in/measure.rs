@@ -1,6 +1,6 @@
 //! Figures: CPU and memory from `/proc`, reactions from the record, and the table that tells them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -68,6 +68,8 @@ pub(crate) struct Figures {
     pub(crate) audio_s: Option<f64>,
     /// Microseconds.
     pub(crate) reactions: Vec<u64>,
+    /// The same by the command that followed, the first one too.
+    pub(crate) by_command: BTreeMap<String, Vec<u64>>,
     pub(crate) errors: Vec<String>,
 }
 
@@ -77,18 +79,26 @@ impl Figures {
     }
 }
 
-/// From each AGI answer to the same call's next command; from the connection to the first one.
-pub(crate) fn reactions(entries: &[Entry]) -> Vec<u64> {
+/// Half of the calls a second that a load came to, at most 190.
+pub(crate) fn half_of(figures: &Figures) -> f64 {
+    let managed = figures.calls as f64 / figures.took.as_secs_f64();
+    (managed / 2.0).clamp(1.0, 190.0)
+}
+
+/// From each AGI answer to the same call's next command, by that command; to the first one, from the connection.
+pub(crate) fn reactions(entries: &[Entry]) -> BTreeMap<String, Vec<u64>> {
     let mut since: HashMap<&str, u64> = HashMap::new();
-    let mut found = Vec::new();
+    let mut found: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for entry in entries {
-        match entry.what {
+        match &entry.what {
             What::AgiConnected | What::CommandAnswered { .. } => {
                 since.insert(&entry.channel, entry.at_us);
             }
-            What::Command { .. } => {
-                let before = since.remove(&*entry.channel);
-                found.extend(before.map(|before| entry.at_us.saturating_sub(before)));
+            What::Command { name, .. } => {
+                if let Some(before) = since.remove(&*entry.channel) {
+                    let times = found.entry(name.clone()).or_default();
+                    times.push(entry.at_us.saturating_sub(before));
+                }
             }
             _ => {}
         }
@@ -133,7 +143,7 @@ pub(crate) fn report(arguments: &Arguments, all: &[Figures]) -> String {
     for figures in all {
         let _ = writeln!(
             text,
-            "{:<6} {:<8} {:>6} {:>8.1} {:>11.3} {:>13} {:>12} {:>9.2} {:>9.2} {:>7}",
+            "{:<6} {:<8} {:>6} {:>8.1} {:>11.3} {:>13} {:>12} {:>9} {:>9} {:>7}",
             figures.load,
             figures.of,
             figures.calls,
@@ -141,13 +151,25 @@ pub(crate) fn report(arguments: &Arguments, all: &[Figures]) -> String {
             figures.cpu_ms_a_call(),
             shown(audio_ms(all, figures)),
             shown(figures.resident_kib.map(|kib| kib / figures.calls as f64)),
-            quantile(&figures.reactions, 0.5),
-            quantile(&figures.reactions, 0.99),
+            some(quantile(&figures.reactions, 0.5)),
+            some(quantile(&figures.reactions, 0.99)),
             figures.errors.len()
         );
         for error in figures.errors.iter().take(SHOWN) {
             let _ = writeln!(text, "       {error}");
         }
+    }
+    let _ = writeln!(
+        text,
+        "\nreaction before each command, load \"paced\", p50 / p99 ms:"
+    );
+    for figures in all.iter().filter(|figures| figures.load == "paced") {
+        let _ = write!(text, "  {}:", figures.of);
+        for (name, times) in &figures.by_command {
+            let (half, most) = (quantile(times, 0.5), quantile(times, 0.99));
+            let _ = write!(text, "  {name} {half:.2} / {most:.2}");
+        }
+        text.push('\n');
     }
     let find = |load: &str, of: &str| all.iter().find(|f| f.load == load && f.of == of);
     if let (Some(ours), Some(floor)) = (find("calls", "govorun"), find("calls", "floor")) {
@@ -170,6 +192,10 @@ fn audio_ms(all: &[Figures], figures: &Figures) -> Option<f64> {
         .find(|f| f.load == "calls" && f.of == figures.of)?;
     let cpu_ms = figures.cpu.as_secs_f64() * 1000.0 - calls.cpu_ms_a_call() * figures.calls as f64;
     figures.audio_s.map(|seconds| cpu_ms / seconds)
+}
+
+fn some(value: f64) -> String {
+    shown((!value.is_nan()).then_some(value))
 }
 
 fn shown(value: Option<f64>) -> String {
