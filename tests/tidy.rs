@@ -18,8 +18,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("telemetry", &["config"]),
     ("net", &["wire", "audio", "config"]),
-    ("asr", &["wire", "audio", "config", "net::backoff"]),
-    ("tts", &["wire", "audio", "config", "net::backoff"]),
+    (
+        "asr",
+        &["wire", "audio", "config", "net::backoff", "net::yandex"],
+    ),
+    (
+        "tts",
+        &["wire", "audio", "config", "net::backoff", "net::yandex"],
+    ),
     (
         "call",
         &["net", "asr", "tts", "wire", "audio", "phrases", "config"],

@@ -8,10 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use crate::asr::Recognizer;
 use crate::asr::typed::Typed;
 use crate::asr::vosk::{Vosk, VoskConfig};
-use crate::config::{Config, RecognizerConfig, VoiceConfig};
+use crate::asr::yandex::{Yandex, YandexConfig};
+use crate::config::{Config, RecognizerConfig, VoiceConfig, YandexCloud, YandexEou};
 use crate::net::ami::Ami;
+use crate::net::yandex::{CloudConfig, CloudKey};
 use crate::store::{Fate, Store};
+use crate::tts::yandex::{YandexVoice, YandexVoiceConfig};
 use crate::tts::{Cached, CommandConfig, CommandVoice, Voice};
+use crate::wire::yandex::{Classifier, Speech};
 
 /// A channel that a crash left behind is hung up within this, once Asterisk is there.
 const HANG_UP_DEADLINE: Duration = Duration::from_secs(60);
@@ -40,6 +44,32 @@ pub(super) fn recognizers(
                     }
                 }
             }
+            RecognizerConfig::Yandex {
+                name,
+                cloud,
+                model,
+                language,
+                eou,
+                max_pause_ms,
+            } => {
+                let mut settings = YandexConfig::new(name, key(cloud));
+                reach(&mut settings.cloud, cloud);
+                settings.session.model.clone_from(model);
+                settings.session.language.clone_from(language);
+                settings.session.max_pause_ms = *max_pause_ms;
+                settings.session.classifier = match eou {
+                    YandexEou::External => Classifier::External,
+                    YandexEou::Default => Classifier::Default,
+                    YandexEou::High => Classifier::High,
+                };
+                match Yandex::new(settings) {
+                    Ok(yandex) => all.push(Arc::new(yandex)),
+                    Err(error) => {
+                        keep(format!("recognizers: {name}: {error}"));
+                        sound = false;
+                    }
+                }
+            }
             RecognizerConfig::Typed => all.push(Arc::new(Typed::new())),
         }
     }
@@ -51,27 +81,72 @@ pub(super) fn voices(config: &Config, keep: &mut dyn FnMut(String)) -> Option<Ve
     let mut all: Vec<Arc<dyn Voice>> = Vec::new();
     let mut sound = true;
     for voice in &config.voices {
-        let VoiceConfig::Command {
-            name,
-            command,
-            timeout_ms,
-            cache,
-            cache_bytes,
-        } = voice;
-        let settings = CommandConfig {
-            name: name.clone(),
-            command: command.clone(),
-            timeout: Duration::from_millis(*timeout_ms),
-        };
-        match CommandVoice::new(settings) {
-            Ok(voice) => all.push(Arc::new(Cached::new(voice, cache.clone(), *cache_bytes))),
-            Err(error) => {
-                keep(format!("voices: {name}: {error}"));
-                sound = false;
+        let made = match voice {
+            VoiceConfig::Command {
+                name,
+                command,
+                timeout_ms,
+                cache,
+                cache_bytes,
+            } => {
+                let settings = CommandConfig {
+                    name: name.clone(),
+                    command: command.clone(),
+                    timeout: Duration::from_millis(*timeout_ms),
+                };
+                CommandVoice::new(settings)
+                    .map(|v| all.push(Arc::new(Cached::new(v, cache.clone(), *cache_bytes))))
+                    .map_err(|e| format!("voices: {name}: {e}"))
             }
+            VoiceConfig::Yandex {
+                name,
+                cloud,
+                model,
+                voice,
+                role,
+                speed,
+                unsafe_mode,
+                timeout_ms,
+                cache,
+                cache_bytes,
+            } => {
+                let mut settings = YandexVoiceConfig::new(name, key(cloud));
+                reach(&mut settings.cloud, cloud);
+                settings.speech = Speech {
+                    model: model.clone(),
+                    voice: voice.clone(),
+                    role: role.clone(),
+                    speed: *speed,
+                    unsafe_mode: *unsafe_mode,
+                };
+                settings.timeout = Duration::from_millis(*timeout_ms);
+                YandexVoice::new(settings)
+                    .map(|v| all.push(Arc::new(Cached::new(v, cache.clone(), *cache_bytes))))
+                    .map_err(|e| format!("voices: {name}: {e}"))
+            }
+        };
+        if let Err(fault) = made {
+            keep(fault);
+            sound = false;
         }
     }
     sound.then_some(all)
+}
+
+fn key(cloud: &YandexCloud) -> CloudKey {
+    if cloud.iam_token_command.is_empty() {
+        CloudKey::ApiKey(cloud.api_key.clone())
+    } else {
+        CloudKey::IamCommand(cloud.iam_token_command.clone())
+    }
+}
+
+fn reach(settings: &mut CloudConfig, cloud: &YandexCloud) {
+    if !cloud.url.is_empty() {
+        settings.url.clone_from(&cloud.url);
+    }
+    settings.folder_id.clone_from(&cloud.folder_id);
+    settings.ca.clone_from(&cloud.ca);
 }
 
 /// Closes or queues again the calls that a crash cut off, and ends the channels that Asterisk may still hold for them.

@@ -5,6 +5,7 @@
 
 pub mod typed;
 pub mod vosk;
+pub mod yandex;
 
 use tokio::sync::mpsc;
 

@@ -8,6 +8,7 @@ mod read;
 mod table;
 #[cfg(test)]
 mod tests;
+mod yandex;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -169,8 +170,50 @@ pub enum RecognizerConfig {
         /// Send `{"reset" : 1}` when our own voice activity hears the utterance end.
         reset_on_end: bool,
     },
+    /// Yandex SpeechKit.
+    Yandex {
+        /// Its name in history.
+        name: String,
+        /// Address and key.
+        cloud: YandexCloud,
+        /// The model.
+        model: String,
+        /// `ru-RU`.
+        language: String,
+        /// Who ends utterances.
+        eou: YandexEou,
+        /// The vendor's classifier: longest pause between words, milliseconds; 0 leaves it to the vendor.
+        max_pause_ms: u64,
+    },
     /// The keyboard.
     Typed,
+}
+
+/// How to reach Yandex Cloud.
+#[derive(Clone, Debug, PartialEq)]
+pub struct YandexCloud {
+    /// `https://host:port`; empty: the vendor's.
+    pub url: String,
+    /// A service account's key; empty: `iam_token_command`.
+    pub api_key: Secret,
+    /// Program and arguments that print an IAM token.
+    pub iam_token_command: Vec<String>,
+    /// The folder, for accounts of people; empty: the service account's own.
+    pub folder_id: String,
+    /// A PEM file with an authority to trust besides the system's own.
+    pub ca: Option<PathBuf>,
+}
+
+/// Who decides that an utterance has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum YandexEou {
+    /// Our own voice activity.
+    #[default]
+    External,
+    /// The vendor.
+    Default,
+    /// The vendor, sooner.
+    High,
 }
 
 /// One of `voices:`
@@ -183,6 +226,29 @@ pub enum VoiceConfig {
         /// Program and arguments; `{text}` and `{out}` are replaced. Without `{text}` the text goes to its standard input.
         command: Vec<String>,
         /// Longest run, milliseconds.
+        timeout_ms: u64,
+        /// Folder of the cache.
+        cache: PathBuf,
+        /// Bound of the cache, bytes.
+        cache_bytes: u64,
+    },
+    /// Yandex SpeechKit.
+    Yandex {
+        /// Its name in history and in the cache.
+        name: String,
+        /// Address and key.
+        cloud: YandexCloud,
+        /// The model; empty: the vendor's usual one.
+        model: String,
+        /// The voice.
+        voice: String,
+        /// Its role; empty: the usual one.
+        role: String,
+        /// 0.1 to 3; 1 is usual.
+        speed: f64,
+        /// Ask for long texts at once instead of by sentences.
+        unsafe_mode: bool,
+        /// Longest synthesis, milliseconds.
         timeout_ms: u64,
         /// Folder of the cache.
         cache: PathBuf,

@@ -76,7 +76,7 @@ pub(super) fn read_noting<'s>(
     (config, reader)
 }
 
-fn set<T>(target: &mut T, value: Option<T>) {
+pub(super) fn set<T>(target: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *target = value;
     }
@@ -286,7 +286,7 @@ impl Reader<'_> {
         None
     }
 
-    fn url(&mut self, spot: &Spot, schemes: &'static [&'static str]) -> Option<String> {
+    pub(super) fn url(&mut self, spot: &Spot, schemes: &'static [&'static str]) -> Option<String> {
         let text = self.text(spot)?;
         if is_url(&text, schemes) {
             return Some(text);
@@ -365,7 +365,8 @@ impl Reader<'_> {
     }
 
     fn recognizers(&mut self, spot: &Spot) -> Vec<RecognizerConfig> {
-        const KINDS: [(&str, &str); 2] = [("vosk", "vosk"), ("typed", "typed")];
+        const KINDS: [(&str, &str); 3] =
+            [("vosk", "vosk"), ("yandex", "yandex"), ("typed", "typed")];
         let mut recognizers = Vec::new();
         let mut names = Vec::new();
         for place in self.places_of(spot) {
@@ -373,11 +374,11 @@ impl Reader<'_> {
             if let Value::Text(_) = place.node.value {
                 match self.word(&place, &KINDS) {
                     Some("typed") => recognizers.push(RecognizerConfig::Typed),
-                    Some(_) => self.fault(
-                        place.node.at,
-                        &format!("{}.url", place.path),
-                        Wrong::Missing,
-                    ),
+                    Some(kind) => {
+                        let key = if kind == "vosk" { "url" } else { "api_key" };
+                        let path = format!("{}.{key}", place.path);
+                        self.fault(place.node.at, &path, Wrong::Missing);
+                    }
                     None => {}
                 }
                 continue;
@@ -400,6 +401,10 @@ impl Reader<'_> {
                         }
                         None => self.missing(&t, "url"),
                     }
+                }
+                Some("yandex") => {
+                    let name = self.own_name(&mut t, "yandex", &mut names, place.node.at);
+                    recognizers.push(self.yandex_recognizer(&mut t, name, place.node.at));
                 }
                 Some(_) => recognizers.push(RecognizerConfig::Typed),
                 None => continue,
@@ -433,41 +438,66 @@ impl Reader<'_> {
         let mut names = Vec::new();
         for place in self.places_of(spot) {
             let mut t = self.table(&place.path, Some(place.node));
-            if self.kind(&mut t, &[("command", "command")]).is_none() {
+            let kinds = [("command", "command"), ("yandex", "yandex")];
+            let Some(kind) = self.kind(&mut t, &kinds) else {
                 continue;
-            }
-            let name = self.own_name(&mut t, "command", &mut names, place.node.at);
-            let mut command = Vec::new();
-            match self.spot(&mut t, "command") {
-                Some(spot) => {
-                    for word in self.places_of(&spot) {
-                        command.extend(self.text(&word));
-                    }
-                    if command
-                        .first()
-                        .is_none_or(|program| program.trim().is_empty())
-                    {
-                        self.fault(spot.node.at, &spot.path, Wrong::Empty);
-                    }
-                }
-                None => self.missing(&t, "command"),
-            }
+            };
+            let name = self.own_name(&mut t, kind, &mut names, place.node.at);
+            let command = if kind == "command" {
+                self.voice_command(&mut t)
+            } else {
+                Vec::new()
+            };
             let mut timeout_ms = 30 * SECOND;
             set!(self, t, "timeout", duration(100..=10 * MINUTE) => timeout_ms);
             let mut cache = self.beside(Path::new("voice-cache"));
             set!(self, t, "cache", path() => cache);
             let mut cache_bytes = 1 << 30;
             set!(self, t, "cache_bytes", size(1 << 20..=1 << 40) => cache_bytes);
+            let voice = if kind == "command" {
+                VoiceConfig::Command {
+                    name,
+                    command,
+                    timeout_ms,
+                    cache,
+                    cache_bytes,
+                }
+            } else {
+                self.yandex_voice(
+                    &mut t,
+                    name,
+                    place.node.at,
+                    timeout_ms,
+                    (cache, cache_bytes),
+                )
+            };
+            voices.push(voice);
             self.finish(&t);
-            voices.push(VoiceConfig::Command {
-                name,
-                command,
-                timeout_ms,
-                cache,
-                cache_bytes,
-            });
         }
         voices
+    }
+
+    fn voice_command(&mut self, t: &mut Table) -> Vec<String> {
+        let mut command = Vec::new();
+        match self.spot(t, "command") {
+            Some(spot) => {
+                command = self.command(&spot);
+                if command
+                    .first()
+                    .is_none_or(|program| program.trim().is_empty())
+                {
+                    self.fault(spot.node.at, &spot.path, Wrong::Empty);
+                }
+            }
+            None => self.missing(t, "command"),
+        }
+        command
+    }
+
+    /// Program and arguments.
+    pub(super) fn command(&mut self, spot: &Spot) -> Vec<String> {
+        let words = self.places_of(spot);
+        words.iter().filter_map(|word| self.text(word)).collect()
     }
 
     fn calls(&mut self, top: &mut Table, c: &mut Config) {

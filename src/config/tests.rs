@@ -12,6 +12,7 @@ fn env(name: &str) -> Option<String> {
         ("GOVORUN_TOKEN", "t0ken"),
         ("GOVORUN_1C_PASSWORD", "пароль"),
         ("GOVORUN_AMI_SECRET", "s3cret"),
+        ("YANDEX_API_KEY", "AQVN"),
         ("EMPTY", ""),
         ("N", "7"),
     ]);
@@ -65,15 +66,29 @@ fn full_example() -> String {
 #[test]
 fn the_examples_optional_parts_are_sound_too() {
     let config = read_text(&full_example()).unwrap();
-    assert_eq!(config.recognizers.len(), 2);
-    assert_eq!(config.recognizers[1], RecognizerConfig::Typed);
+    assert_eq!(config.recognizers.len(), 3);
+    let RecognizerConfig::Yandex { cloud, eou, .. } = &config.recognizers[1] else {
+        panic!("{:?}", config.recognizers[1]);
+    };
+    assert_eq!(
+        (cloud.api_key.reveal(), *eou),
+        ("AQVN", YandexEou::External)
+    );
+    assert_eq!(config.recognizers[2], RecognizerConfig::Typed);
     let VoiceConfig::Command {
         command,
         timeout_ms,
         cache,
         cache_bytes,
         ..
-    } = &config.voices[0];
+    } = &config.voices[0]
+    else {
+        panic!("{:?}", config.voices[0]);
+    };
+    let VoiceConfig::Yandex { voice, speed, .. } = &config.voices[1] else {
+        panic!("{:?}", config.voices[1]);
+    };
+    assert_eq!((voice.as_str(), *speed), ("marina", 1.0));
     assert_eq!(command[0], "espeak-ng");
     assert_eq!((*timeout_ms, *cache_bytes), (30_000, 1 << 30));
     assert_eq!(cache, Path::new("voice-cache"));
@@ -101,6 +116,32 @@ fn the_example_has_every_key() {
         .filter(|l| l.trim_start().starts_with('#'))
         .count();
     assert!(comments * 2 > asked.len());
+}
+
+#[test]
+fn yandex_wants_one_key() {
+    let text = |keys: &str| format!("language: en\nrecognizers:\n  - kind: yandex\n{keys}");
+    let one =
+        "1 recognizers[0].api_key: exactly one of these keys is wanted: api_key, iam_token_command";
+    for (keys, expect) in [
+        ("", Some(one.replace("1 ", "3 "))),
+        (
+            "    api_key: a\n    iam_token_command: [yc]\n",
+            Some(one.replace("1 ", "3 ")),
+        ),
+        ("    api_key: a\n", None),
+        (
+            "    iam_token_command: [yc, iam, create-token]\n    ca: \"\"\n",
+            None,
+        ),
+        (
+            "    api_key: a\n    eou: soon\n",
+            Some("5 recognizers[0].eou: there are: external, default, high".to_owned()),
+        ),
+    ] {
+        let found = faults(&text(keys));
+        assert_eq!(found.first(), expect.as_ref(), "{keys}");
+    }
 }
 
 #[test]

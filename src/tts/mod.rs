@@ -7,6 +7,7 @@ pub mod command;
 mod folder;
 pub mod prompts;
 pub mod silent;
+pub mod yandex;
 
 use std::future::Future;
 use std::path::PathBuf;

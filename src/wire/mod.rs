@@ -13,3 +13,4 @@ pub mod dial;
 pub mod line;
 pub mod rtp;
 pub mod vosk;
+pub mod yandex;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sets up the lab: real Asterisk 16 and 22, and a real Russian recognizer. As root on Debian 12, with Debian's and PyPI's mirrors.
+# Sets up the lab: real Asterisk 16 and 22, a real Russian recognizer, and the vendor's stubs of Yandex SpeechKit. As root on Debian 12, with Debian's and PyPI's mirrors.
 #
-# Usage: setup.sh [16] [22] [asr]     (nothing named: all three)
+# Usage: setup.sh [16] [22] [asr] [yandex]     (nothing named: all four; yandex/setup.sh alone needs no root)
 #
 # Everything goes to ${GOVORUN_LAB:-~/.cache/govorun-lab}; what is there already is kept, what was interrupted is done again.
 # Exit 0: all that was asked for is there. Exit 77: something could not be had (said loudly); the rest is there. Exit 1: our own fault.
@@ -62,8 +62,8 @@ asr() {
 }
 
 parts=("$@")
-((${#parts[@]})) || parts=(16 22 asr)
-for part in "${parts[@]}"; do [[ $part =~ ^(16|22|asr)$ ]] || die "usage: setup.sh [16] [22] [asr]; what is '$part'?"; done
+((${#parts[@]})) || parts=(16 22 asr yandex)
+for part in "${parts[@]}"; do [[ $part =~ ^(16|22|asr|yandex)$ ]] || die "usage: setup.sh [16] [22] [asr] [yandex]; what is '$part'?"; done
 
 if [[ $EUID != 0 ]]; then
     missing "${parts[*]}" "debootstrap and chroot need root"
@@ -75,7 +75,7 @@ flock 9 # two test runs at once: the second waits for the first and finds all th
 
 wanted=()
 for part in "${parts[@]}"; do
-    if [[ $part == asr ]]; then wanted+=(python3-venv); else [[ -d $(root_of "$part") ]] || wanted+=(debootstrap); fi
+    if [[ $part =~ ^(asr|yandex)$ ]]; then wanted+=(python3-venv); else [[ -d $(root_of "$part") ]] || wanted+=(debootstrap); fi
 done
 if ((${#wanted[@]})) && ! packages "${wanted[@]}" >"$LAB_CACHE/packages.log" 2>&1; then
     missing "${parts[*]}" "apt-get install ${wanted[*]} failed: $LAB_CACHE/packages.log"
@@ -84,7 +84,11 @@ fi
 
 declare -A job
 for part in "${parts[@]}"; do
-    if [[ $part == asr ]]; then asr; else asterisk "$part"; fi >"$LAB_CACHE/setup-$part.log" 2>&1 &
+    case $part in
+        asr) asr ;;
+        yandex) "$LAB_HERE/yandex/setup.sh" ;;
+        *) asterisk "$part" ;;
+    esac >"$LAB_CACHE/setup-$part.log" 2>&1 &
     job[$part]=$!
 done
 bad=0
