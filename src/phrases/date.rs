@@ -5,6 +5,7 @@
 
 mod read;
 mod resolve;
+mod vocabulary;
 
 use jiff::civil::Date;
 

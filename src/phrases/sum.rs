@@ -18,6 +18,12 @@ impl Sum {
         format!("{}.{:02}", self.kopecks / 100, self.kopecks % 100)
     }
 
+    /// Roubles as a floating point number: what JSON and scripts show where there are kopecks.
+    pub fn as_f64(self) -> f64 {
+        // At most 10^14 kopecks: exact in 53 bits before the division.
+        self.kopecks as f64 / 100.0
+    }
+
     /// Whole roubles, where there are no kopecks.
     pub fn roubles(self) -> Option<u64> {
         self.kopecks

@@ -159,3 +159,43 @@ fn built_in_answers() {
         wrong.join("\n")
     );
 }
+
+/// Any row of words is read without a panic, within its bounds, and always alike.
+#[test]
+fn no_row_of_words_is_too_strange() {
+    const WORDS: &str = "в с до по на через без пол половина четверть час часа минут пять шестого двадцать пятого сто тысяч тысячи \
+        миллиардов полтора пара нуля ноябре ноября пятницу следующей неделе конце месяца года завтра 25 31 17 30 2026 00 999999999999 : . - , + \
+        рублей копеек не нет ой то есть половиной утра вечера после обеда выходных к полшестого первой дня double oh in to half past";
+    let words: Vec<&str> = WORDS.split_whitespace().collect();
+    let now: DateTime = "2026-02-28T23:59".parse().unwrap();
+    let answers = Answers::builtin();
+    // A linear congruence: the same rows in every run.
+    let mut seed = 20_261_124_u64;
+    let mut next = || {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap()
+    };
+    for _ in 0..5_000 {
+        let mut text = String::new();
+        for _ in 0..next() % 9 + 1 {
+            text.push_str(words[next() % words.len()]);
+            text.push_str(["", " ", " ", " "][next() % 4]);
+        }
+        let found = Extracted::of(&text, now);
+        assert_eq!(found, Extracted::of(&text, now), "{text:?}");
+        if let Found::Unsure(readings) = &found.date {
+            assert!(readings.len() <= MAX_READINGS, "{text:?}");
+        }
+    }
+    for long in [
+        "двадцать пятого ".repeat(1_000),
+        "9".repeat(10_000),
+        "1.".repeat(5_000),
+        "нет то есть ".repeat(500),
+    ] {
+        Extracted::of(&long, now);
+        answers.understand(&long, &[] as &[&str]);
+    }
+}

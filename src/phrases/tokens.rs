@@ -227,7 +227,7 @@ fn number_at(tokens: &[Token]) -> Option<(Num, usize)> {
         match numeral(&token.text) {
             Some(numeral) if reader.take(numeral) => used += 1,
             None if used > 0 && reader.joins(&tokens[used..]) => {
-                used += reader.joint(&tokens[used..])
+                used += reader.joint(&tokens[used..]);
             }
             _ => break,
         }
@@ -301,9 +301,11 @@ fn written_at(tokens: &[Token]) -> Option<(Num, usize)> {
         at += 1;
     }
     if let Some(scale) = tokens.get(at).filter(|t| near(t)).and_then(scale_of) {
-        let mut reader = Reader::default();
-        reader.milli = factor;
-        reader.begun = true;
+        let mut reader = Reader {
+            milli: factor,
+            begun: true,
+            ..Reader::default()
+        };
         reader.take(Numeral::Scale {
             value: scale,
             many: true,

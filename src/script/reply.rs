@@ -2,18 +2,80 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use rhai::{Dynamic, Map};
+
 use crate::call::{Reply, ReplyKind};
+use crate::phrases::{self, Extracted, Found, Span};
 
 use super::words::{answer_en, answer_ru};
 
-/// A reply in a script's hand. Cheap to clone, never changes.
+/// A reply in a script's hand. Cheap to clone, never changes. Figures are read when the script asks for them.
 #[derive(Clone)]
-pub(super) struct ScriptReply(Arc<Reply>);
+pub(super) struct ScriptReply(Arc<Reply>, Timestamp);
 
 impl ScriptReply {
-    /// Wraps it.
+    /// Wraps it, now: "завтра" counts from here.
     pub(super) fn new(reply: Reply) -> Self {
-        Self(Arc::new(reply))
+        Self(Arc::new(reply), Timestamp::now())
+    }
+
+    /// What was said; keys where nothing was.
+    fn figures(&self) -> &str {
+        if self.0.text.is_empty() {
+            self.0.digits.as_str()
+        } else {
+            self.0.text.as_str()
+        }
+    }
+
+    /// When it was said, by the clock of this machine's zone, as `call_again` counts.
+    fn heard_at(&self) -> DateTime {
+        self.1.to_zoned(TimeZone::system()).datetime()
+    }
+
+    /// The number, whole or with a fraction; `()` where there is none for sure.
+    pub(super) fn number(&self) -> Dynamic {
+        let found = phrases::number(self.figures()).sure();
+        found.map_or(Dynamic::UNIT, |n| {
+            n.whole().map_or_else(|| n.as_f64().into(), Dynamic::from)
+        })
+    }
+
+    /// Roubles: whole, or with kopecks; `()` where there is no sum for sure.
+    pub(super) fn sum(&self) -> Dynamic {
+        let found = phrases::sum(self.figures()).sure();
+        found.map_or(Dynamic::UNIT, |sum| {
+            let whole = sum.roubles().and_then(|r| i64::try_from(r).ok());
+            whole.map_or_else(|| sum.as_f64().into(), Dynamic::from)
+        })
+    }
+
+    /// The telephone number as `+79121234567`; `()` where there is none for sure.
+    pub(super) fn phone(&self) -> Dynamic {
+        let found = phrases::phone(self.figures()).sure();
+        found.map_or(Dynamic::UNIT, Dynamic::from)
+    }
+
+    /// The day as `2026-11-25`, a stretch as `#{ from, to }`; `()` where there is none for sure.
+    pub(super) fn date(&self) -> Dynamic {
+        let today = self.heard_at().date();
+        shown(phrases::date(self.0.text.as_str(), today), |day| {
+            day.to_string()
+        })
+    }
+
+    /// The time as `17:30`, a stretch as `#{ from, to }`; `()` where there is none for sure.
+    pub(super) fn time(&self) -> Dynamic {
+        let found = phrases::time(self.0.text.as_str(), self.heard_at());
+        shown(found, |time| time.strftime("%H:%M").to_string())
+    }
+
+    /// Names of the fields that were spoken of unclearly, English.
+    pub(super) fn unsure(&self) -> Vec<&'static str> {
+        Extracted::of(self.0.text.as_str(), self.heard_at()).unsure()
     }
 
     /// The reply itself.
@@ -52,4 +114,18 @@ impl std::fmt::Debug for ScriptReply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Reply({:?}, {:?})", self.0.kind, self.0.intents)
     }
+}
+
+fn shown<T: Copy + PartialEq>(found: Found<Span<T>>, show: impl Fn(T) -> String) -> Dynamic {
+    let Some(span) = found.sure() else {
+        return Dynamic::UNIT;
+    };
+    if let Some(one) = span.single() {
+        return show(one).into();
+    }
+    let end = |end: Option<T>| end.map_or(Dynamic::UNIT, |end| show(end).into());
+    let mut map = Map::new();
+    map.insert("from".into(), end(span.from));
+    map.insert("to".into(), end(span.to));
+    map.into()
 }

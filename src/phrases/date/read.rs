@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 
 use super::resolve::{self, Dates, Which};
+use super::vocabulary::{NEAREST, NEXT, PREPOSITIONS, Part, THIS, Unit, unit};
 use crate::phrases::calendar::{month_of, weekday_of};
 use crate::phrases::found::Span;
 use crate::phrases::tokens::{Item, Num};
@@ -84,31 +85,6 @@ struct Reader<'a> {
     items: &'a [Item],
     today: Date,
 }
-
-const NEXT: &[&str] = &["следующ", "будущ", "next"];
-const THIS: &[&str] = &[
-    "эта",
-    "эту",
-    "этой",
-    "этот",
-    "этого",
-    "этому",
-    "этом",
-    "это",
-    "эти",
-    "этих",
-    "текущей",
-    "текущую",
-    "текущего",
-    "текущем",
-    "нынешней",
-    "this",
-];
-const NEAREST: &[&str] = &["ближайш", "coming"];
-const PREPOSITIONS: &[&str] = &[
-    "в", "во", "на", "к", "ко", "с", "со", "до", "по", "от", "on", "the", "за", "из", "at", "by",
-    "of",
-];
 
 impl Reader<'_> {
     fn item(&self, at: usize) -> Option<&Item> {
@@ -709,78 +685,6 @@ fn day_number(num: &Num) -> Option<i8> {
     num.whole()
         .and_then(|n| i8::try_from(n).ok())
         .filter(|d| (1..=31).contains(d))
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    Day,
-    Week,
-    Month,
-    Year,
-}
-
-fn unit(item: &Item) -> Option<Unit> {
-    let one_of = |words: &[&str]| item.is(words);
-    if one_of(&[
-        "день",
-        "дня",
-        "дней",
-        "денек",
-        "денька",
-        "деньков",
-        "сутки",
-        "суток",
-        "day",
-        "days",
-    ]) {
-        Some(Unit::Day)
-    } else if one_of(&[
-        "неделю",
-        "недели",
-        "недель",
-        "недельку",
-        "недельки",
-        "week",
-        "weeks",
-    ]) {
-        Some(Unit::Week)
-    } else if one_of(&["месяц", "месяца", "месяцев", "месяцок", "month", "months"])
-    {
-        Some(Unit::Month)
-    } else if one_of(&["год", "года", "лет", "годик", "year", "years"]) {
-        Some(Unit::Year)
-    } else {
-        None
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Beginning,
-    Middle,
-    End,
-}
-
-impl Part {
-    fn of(item: &Item) -> Option<Self> {
-        if item.is(&["начале", "начало", "началу", "начала", "beginning", "start"])
-        {
-            Some(Self::Beginning)
-        } else if item.is(&[
-            "середине",
-            "середина",
-            "середину",
-            "середины",
-            "середке",
-            "middle",
-        ]) {
-            Some(Self::Middle)
-        } else if item.is(&["конце", "конец", "концу", "конца", "end"]) {
-            Some(Self::End)
-        } else {
-            None
-        }
-    }
 }
 
 /// Words that may stand between "не" and the day that it refuses.

@@ -483,7 +483,7 @@ impl Reader<'_> {
     fn hour(&self, at: usize) -> Option<Hit> {
         // "в час", "час дня", "к часу"
         if self.is(at, &["час", "часу", "часа"])
-            && !self.num(at.wrapping_sub(1)).is_some_and(|n| !n.ordinal)
+            && self.num(at.wrapping_sub(1)).is_none_or(|n| n.ordinal)
         {
             let half = self.half_after(at + 1);
             let opened = self.is_before(at, &["в", "к", "до", "после", "с", "около", "на"]);
@@ -530,13 +530,8 @@ impl Reader<'_> {
                 .is_some_and(|i| i.num.is_some() && i.tie == Some('-'));
         let opened_twice = joined && (opened || (at > 1 && self.is(at - 2, BEFORE_HOUR)));
         // "двадцать тридцать" alone may be a time; two numbers need "в", "часов" or a part of the day.
-        if !(named && (opened || half || minutes.is_some())
-            || half
-            || exact
-            || opened
-            || opened_twice
-            || self.only_time(at, to))
-        {
+        let told = (named && minutes.is_some()) || half || exact || opened || opened_twice;
+        if !told && !self.only_time(at, to) {
             return None;
         }
         if !half && !named && self.counts_something(to) {
