@@ -317,7 +317,8 @@ fn weight(place: &Place<'_>) -> (usize, bool, usize) {
     )
 }
 
-fn is_verdict(name: &str) -> bool {
+/// "yes" and "no".
+pub(super) fn is_verdict(name: &str) -> bool {
     VERDICTS.contains(&name)
 }
 

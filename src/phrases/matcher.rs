@@ -15,6 +15,8 @@ pub(super) struct Phrase {
     pub words: Vec<Word>,
     /// It counts only where nothing else is said: "что" is a question by itself, and a part of many sentences.
     pub alone: bool,
+    /// Its word counts as it stands only: "хорошо" is consent, "хорошая" isn't.
+    pub strict: bool,
 }
 
 impl Phrase {
@@ -33,7 +35,14 @@ impl Phrase {
             text: text.trim().to_owned(),
             words,
             alone: false,
+            strict: false,
         })
+    }
+
+    /// A built-in yes or no: its list holds all forms that are one, so a single word counts as it stands only.
+    pub(super) fn verdict(self) -> Self {
+        let strict = self.words.len() == 1;
+        Self { strict, ..self }
     }
 
     /// Same words, whatever their forms.
@@ -74,6 +83,7 @@ pub(super) fn hits<'a>(phrase: &'a Phrase, text: &'a [Word]) -> impl Iterator<It
     (0..text.len())
         .filter_map(move |from| hit_at(phrase, text, from))
         .filter(move |hit| opens_with_negation || !is_refused(text, hit.from))
+        .filter(move |hit| !phrase.strict || hit.exact == phrase.words.len())
         .filter(move |hit| {
             !phrase.alone
                 || text[..hit.from]

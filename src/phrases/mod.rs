@@ -163,11 +163,15 @@ impl Answers {
                 let alone = alone
                     .flat_map(|(_, list)| *list)
                     .filter_map(|p| Phrase::alone(p));
-                let phrases = phrases
-                    .iter()
-                    .filter_map(|p| Phrase::new(p))
-                    .chain(alone)
-                    .collect();
+                let phrases = phrases.iter().filter_map(|p| Phrase::new(p));
+                let phrases = phrases.map(|p| {
+                    if choose::is_verdict(name) {
+                        p.verdict()
+                    } else {
+                        p
+                    }
+                });
+                let phrases = phrases.chain(alone).collect();
                 ((*name).to_owned(), phrases)
             })
             .collect();

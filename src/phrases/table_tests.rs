@@ -145,6 +145,7 @@ fn built_in_answers() {
         ("stop_calling", table!("answers/stop_calling.txt")),
         ("who_is_it", table!("answers/who_is_it.txt")),
         ("voicemail", table!("answers/voicemail.txt")),
+        ("mixed", table!("answers/mixed.txt")),
     ] {
         wrong.extend(
             faults(table, 60, read)

@@ -192,6 +192,8 @@ pub(super) const LATER: &[&str] = &[
     "чуть попозже",
     "через часик",
     "call tomorrow",
+    "у меня совещание",
+    "совещание",
 ];
 
 pub(super) const OPERATOR: &[&str] = &[

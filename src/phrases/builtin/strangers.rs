@@ -95,6 +95,8 @@ pub(super) const WRONG_PERSON: &[&str] = &[
     "dont know her",
     "i dont know him",
     "i dont know her",
+    "не тот человек",
+    "я не тот человек",
 ];
 
 pub(super) const STOP_CALLING: &[&str] = &[
@@ -175,6 +177,12 @@ pub(super) const STOP_CALLING: &[&str] = &[
     "достали звонить",
     "достали уже",
     "достали со своими звонками",
+    "перестаньте названивать",
+    "прекратите названивать",
+    "удалите мой телефон",
+    "уберите мой телефон",
+    "удалите телефон",
+    "уберите телефон",
 ];
 
 pub(super) const WHO_IS_IT: &[&str] = &[
@@ -253,6 +261,9 @@ pub(super) const WHO_IS_IT: &[&str] = &[
     "с роботом разговариваю",
     "это запись",
     "where are you calling from",
+    "представьтесь еще раз",
+    "это что робот",
+    "что это робот",
 ];
 
 pub(super) const VOICEMAIL: &[&str] = &[
