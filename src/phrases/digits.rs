@@ -61,7 +61,7 @@ fn runs(tokens: &[Token]) -> Vec<Run> {
         let next = tokens.get(at + 1).map(|t| t.text.as_str());
         at += reader.take(at, token, next);
     }
-    reader.end_run(tokens.len());
+    reader.end_run();
     reader.runs
 }
 
@@ -142,7 +142,7 @@ impl Reader {
                 2
             }
             Some(Numeral::Cardinal(1)) if next.is_some_and(is_moment) => {
-                self.end_run(at);
+                self.end_run();
                 2
             }
             Some(Numeral::Cardinal(value) | Numeral::Counted(value)) => {
@@ -189,12 +189,18 @@ impl Reader {
                 self.to = at + 1;
                 1
             }
+            // "двадцать пятого" is a day, no 20.
+            Some(Numeral::Ordinal { .. }) => {
+                self.group = None;
+                self.end_run();
+                1
+            }
             _ if is_joint(word) => {
                 self.close_group();
                 1
             }
             _ => {
-                self.end_run(at);
+                self.end_run();
                 1
             }
         }
@@ -245,7 +251,7 @@ impl Reader {
         }
     }
 
-    fn end_run(&mut self, _at: usize) {
+    fn end_run(&mut self) {
         self.close_group();
         self.times = None;
         if !self.run.is_empty() {

@@ -30,14 +30,23 @@ impl Extracted {
     pub fn of(text: &str, now: DateTime) -> Self {
         let tokens = tokens(text);
         let items = items(text);
-        Self {
+        let mut all = Self {
             number: number::of_items(&items),
             digits: digits::of_tokens(&tokens),
             phone: phone::of_tokens(&tokens),
             sum: sum::of_items(&items),
             date: date::of_items(&items, now.date()),
             time: time::of_items(&items, now),
+        };
+        // "сто рублей двадцать копеек": two numbers, but nobody meant one of them.
+        let explained = !(all.phone.is_nothing()
+            && all.sum.is_nothing()
+            && all.date.is_nothing()
+            && all.time.is_nothing());
+        if all.number.is_unsure() && explained {
+            all.number = Found::Nothing;
         }
+        all
     }
 
     /// Names of what was said but can't be told for sure, as scripts call them.

@@ -129,3 +129,43 @@ fn shown<T: Copy + PartialEq>(found: Found<Span<T>>, show: impl Fn(T) -> String)
     map.insert("to".into(), end(span.to));
     map.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ident::Spoken;
+
+    fn said(text: &str) -> ScriptReply {
+        let mut reply = Reply::empty(ReplyKind::Speech);
+        reply.text = Spoken::new(text);
+        // A Tuesday, at noon by this machine's clock.
+        let noon: DateTime = "2026-11-24T12:00".parse().unwrap();
+        let noon = noon.to_zoned(TimeZone::system()).unwrap().timestamp();
+        ScriptReply(Arc::new(reply), noon)
+    }
+
+    #[test]
+    fn figures_are_read_when_they_are_sure() {
+        let reply = said("двадцать пятого ноября в семнадцать тридцать");
+        assert_eq!(reply.date().into_string().unwrap(), "2026-11-25");
+        assert_eq!(reply.time().into_string().unwrap(), "17:30");
+        let reply = said("завтра в пять");
+        assert_eq!(reply.date().into_string().unwrap(), "2026-11-25");
+        assert!(reply.time().is_unit());
+        assert_eq!(reply.unsure(), ["time"]);
+        let stretch = said("после обеда").time().cast::<Map>();
+        assert_eq!(stretch["from"].clone().into_string().unwrap(), "13:00");
+        assert_eq!(said("две тысячи").sum().as_int(), Ok(2_000));
+        assert_eq!(said("полтора").number().as_float(), Ok(1.5));
+        assert!(said("погода").phone().is_unit());
+    }
+
+    #[test]
+    fn keys_are_figures_too() {
+        let mut reply = Reply::empty(ReplyKind::Digits);
+        reply.digits = Spoken::new("9121234567");
+        let reply = ScriptReply::new(reply);
+        assert_eq!(reply.phone().into_string().unwrap(), "+79121234567");
+        assert!(reply.date().is_unit() && reply.unsure().is_empty());
+    }
+}
