@@ -59,7 +59,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["app", "config", "script", "rehearsal", "telemetry"],
+        &[
+            "app",
+            "config",
+            "phrases",
+            "script",
+            "rehearsal",
+            "telemetry",
+        ],
     ),
     ("main", &["cli", "app", "telemetry"]),
 ];

@@ -75,6 +75,13 @@ pub(super) enum Command {
         after_help = super::caller::HELP
     )]
     Talk(Talk),
+    /// Показать, что поймут из сказанного: ответы, числа, суммы, телефоны, даты, время
+    #[command(
+        override_usage = "govorun understand СКАЗАННОЕ|- [--json] [--dialog ДИАЛОГ] [--scripts ПАПКА] [--now ВРЕМЯ] [--zone ПОЯС]",
+        help_template = HELP,
+        after_help = "Примеры:\n  govorun understand двадцать пятого в полшестого\n  govorun understand --json - <сказанное.txt      по объекту JSON на строку\n\n«Неясно» — сказано, но понять можно по-разному: сценарий в этом поле получит пустое значение ()."
+    )]
+    Understand(Understand),
     /// Заказать один звонок у работающего сервера и проследить за ним
     #[command(
         override_usage = "govorun call ТЕЛЕФОН ДИАЛОГ [имя=значение ...] [--url АДРЕС] [--token ТОКЕН]",
@@ -118,6 +125,29 @@ pub(super) struct Talk {
     /// Папка диалогов; без ключа — scripts
     #[arg(long, value_name = "ПАПКА", default_value = "scripts", hide_default_value = true, help_heading = KEYS)]
     pub(super) scripts: PathBuf,
+}
+
+/// `understand`
+#[derive(Args, Debug)]
+pub(super) struct Understand {
+    /// Что сказал человек; - значит по строке со стандартного ввода
+    #[arg(value_name = "СКАЗАННОЕ", required = true, allow_negative_numbers = true, help_heading = NAMED, display_order = 1)]
+    pub(super) text: Vec<String>,
+    /// По объекту JSON на строку
+    #[arg(long, help_heading = KEYS)]
+    pub(super) json: bool,
+    /// Ответы этого диалога; без ключей — только готовые
+    #[arg(long, value_name = "ДИАЛОГ", help_heading = KEYS)]
+    pub(super) dialog: Option<String>,
+    /// Папка диалогов с phrases.yaml; с --dialog без этого ключа — scripts
+    #[arg(long, value_name = "ПАПКА", help_heading = KEYS)]
+    pub(super) scripts: Option<PathBuf>,
+    /// Когда это сказано: 2026-11-25T12:00, можно со сдвигом +03:00; без ключа — сейчас
+    #[arg(long, value_name = "ВРЕМЯ", help_heading = KEYS)]
+    pub(super) now: Option<String>,
+    /// Часовой пояс человека: Europe/Moscow; без ключа — пояс этой машины
+    #[arg(long, value_name = "ПОЯС", help_heading = KEYS)]
+    pub(super) zone: Option<String>,
 }
 
 /// `call`

@@ -19,6 +19,7 @@ mod serve;
 mod talk;
 mod telemetry;
 mod temp;
+mod understand;
 mod wrong_use;
 
 use std::ffi::OsString;
@@ -57,6 +58,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match command {
         Command::Check(wanted) => check::run(&wanted),
+        Command::Understand(wanted) => understand::run(&wanted),
         Command::Serve(wanted) => on_runtime(serve::run(wanted)),
         Command::Call(wanted) => on_runtime(call::run(wanted)),
         Command::Talk(wanted) => on_runtime(talk::run(wanted)),

@@ -13,16 +13,36 @@ pub(super) struct Phrase {
     pub text: String,
     /// Its words, one at least.
     pub words: Vec<Word>,
+    /// It counts only where nothing else is said: "что" is a question by itself, and a part of many sentences.
+    pub alone: bool,
+    /// Its word counts as it stands only: "хорошо" is consent, "хорошая" isn't.
+    pub strict: bool,
 }
 
 impl Phrase {
+    /// A phrase that counts only where nothing else is said.
+    pub(super) fn alone(text: &str) -> Option<Self> {
+        Self::new(text).map(|phrase| Self {
+            alone: true,
+            ..phrase
+        })
+    }
+
     /// `None` where the text has no word.
     pub(super) fn new(text: &str) -> Option<Self> {
         let words = words(text);
         (!words.is_empty()).then(|| Self {
             text: text.trim().to_owned(),
             words,
+            alone: false,
+            strict: false,
         })
+    }
+
+    /// A built-in yes or no: its list holds all forms that are one, so a single word counts as it stands only.
+    pub(super) fn verdict(self) -> Self {
+        let strict = self.words.len() == 1;
+        Self { strict, ..self }
     }
 
     /// Same words, whatever their forms.
@@ -63,6 +83,16 @@ pub(super) fn hits<'a>(phrase: &'a Phrase, text: &'a [Word]) -> impl Iterator<It
     (0..text.len())
         .filter_map(move |from| hit_at(phrase, text, from))
         .filter(move |hit| opens_with_negation || !is_refused(text, hit.from))
+        .filter(move |hit| !phrase.strict || hit.exact == phrase.words.len())
+        .filter(move |hit| {
+            !phrase.alone
+                || text[..hit.from]
+                    .iter()
+                    .chain(&text[hit.to..])
+                    .all(|w| is_filler(&w.text))
+        })
+        // "приеду ли" asks.
+        .filter(move |hit| text.get(hit.to).is_none_or(|next| next.text != "ли"))
 }
 
 fn hit_at(phrase: &Phrase, text: &[Word], from: usize) -> Option<Hit> {

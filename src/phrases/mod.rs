@@ -1,25 +1,49 @@
 //! What an utterance means: named answers ("yes", "later") and digits, found in Russian and English words.
 //!
 //! Rules: whole words and their forms, never substrings; the phrase with more words wins, of equally long ones the one
-//! whose words stand exactly; "не" before a phrase refuses it; fillers ("ну", "э", "вот") don't count; what two
-//! answers claim equally is no match. Pure: no I/O, no clock.
+//! whose words stand exactly; "не" before a phrase refuses it; fillers ("ну", "э", "вот") don't count; a correction
+//! ("нет, то есть да") takes back what stood before it; what two answers claim equally is no match, and neither is a yes
+//! or no in doubt. Numbers, sums, telephone numbers, days and times have a function each, whose [`Found`] tells what is
+//! sure from what isn't. Pure: no I/O, no clock.
 
 pub mod backchannel;
 mod builtin;
+mod calendar;
+mod choose;
+mod corrections;
+mod date;
 mod digits;
+mod extracted;
+mod found;
 mod matcher;
+mod number;
+mod numerals;
+mod phone;
+mod sum;
+mod time;
+mod tokens;
 mod words;
 
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::ident::Spoken;
-use matcher::{Hit, Phrase, hits};
+use matcher::Phrase;
 use words::words;
 
 pub use builtin::BUILTIN;
+pub use date::date;
+pub use digits::digits;
+pub use extracted::Extracted;
+pub use found::{Found, MAX_READINGS, Span};
+pub use number::{Number, number};
+pub use phone::phone;
+pub use sum::{Sum, sum};
+pub use time::time;
 
 /// Answers that one set may hold.
 pub const MAX_ANSWERS: usize = 500;
@@ -43,6 +67,8 @@ pub struct Understanding {
     pub intent: Option<String>,
     /// Every answer that fits, best first, each with its best phrase. Two equal ones at the top are a tie.
     pub candidates: Vec<Match>,
+    /// Something was answered that can't be told: two answers fit equally, or the speaker doubts ("не знаю, может, приеду").
+    pub unsure: bool,
     /// Digits that were said, in the order in which they were said.
     pub digits: Option<Spoken>,
 }
@@ -58,12 +84,6 @@ pub struct Match {
     pub words: usize,
     /// How many of them stood exactly, not in another form.
     pub exact: usize,
-}
-
-impl Match {
-    fn weight(&self) -> (usize, usize) {
-        (self.words, self.exact)
-    }
 }
 
 /// What is wrong with a list of phrases.
@@ -139,7 +159,19 @@ impl Answers {
         let named = BUILTIN
             .iter()
             .map(|(name, phrases)| {
-                let phrases = phrases.iter().filter_map(|p| Phrase::new(p)).collect();
+                let alone = builtin::ALONE.iter().filter(|(n, _)| n == name);
+                let alone = alone
+                    .flat_map(|(_, list)| *list)
+                    .filter_map(|p| Phrase::alone(p));
+                let phrases = phrases.iter().filter_map(|p| Phrase::new(p));
+                let phrases = phrases.map(|p| {
+                    if choose::is_verdict(name) {
+                        p.verdict()
+                    } else {
+                        p
+                    }
+                });
+                let phrases = phrases.chain(alone).collect();
                 ((*name).to_owned(), phrases)
             })
             .collect();
@@ -229,51 +261,14 @@ impl Answers {
     /// What `text` means. Only answers in `expected` count; if that is empty, all do.
     pub fn understand(&self, text: &str, expected: &[impl AsRef<str>]) -> Understanding {
         let said = words(text);
-        let mut found: Vec<(&str, &Phrase, Hit)> = Vec::new();
-        for (name, phrases) in &self.named {
-            if !expected.is_empty() && !expected.iter().any(|e| e.as_ref() == name) {
-                continue;
-            }
-            for phrase in phrases {
-                found.extend(hits(phrase, &said).map(|hit| (name.as_str(), phrase, hit)));
-            }
-        }
-        let mut best: BTreeMap<&str, Match> = BTreeMap::new();
-        for (name, phrase, hit) in &found {
-            // "конечно" inside "нет конечно" is no claim of its own.
-            if found.iter().any(|(other, longer, place)| {
-                other != name && longer.words.len() > phrase.words.len() && hit.is_within(place)
-            }) {
-                continue;
-            }
-            let this = Match {
-                name: (*name).to_owned(),
-                phrase: phrase.text.clone(),
-                words: phrase.words.len(),
-                exact: hit.exact,
-            };
-            if best
-                .get(name)
-                .is_none_or(|known| known.weight() < this.weight())
-            {
-                best.insert(name, this);
-            }
-        }
-        let mut candidates: Vec<Match> = best.into_values().collect();
-        candidates.sort_by(|a, b| {
-            b.weight()
-                .cmp(&a.weight())
-                .then_with(|| a.name.cmp(&b.name))
+        let chosen = choose::choose(&self.named, &said, |name| {
+            expected.is_empty() || expected.iter().any(|e| e.as_ref() == name)
         });
-        let intent = match candidates.as_slice() {
-            [] => None,
-            [first, second, ..] if first.weight() == second.weight() => None,
-            [first, ..] => Some(first.name.clone()),
-        };
         Understanding {
-            intent,
-            candidates,
-            digits: digits::digits(&said).map(Spoken::new),
+            intent: chosen.intent,
+            candidates: chosen.candidates,
+            unsure: chosen.unsure,
+            digits: digits::digits(text).sure().map(Spoken::new),
         }
     }
 }

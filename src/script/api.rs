@@ -447,6 +447,21 @@ pub(super) fn call_id(talk: &Talk) -> Dynamic {
     talk.line.info().call_id.as_str().into()
 }
 
+/// `unsure`
+pub(super) fn unsure(reply: &ScriptReply) -> Dynamic {
+    let names = reply.unsure().into_iter().map(Dynamic::from);
+    Dynamic::from_array(names.collect())
+}
+
+/// `неясно`
+pub(super) fn unsure_ru(reply: &ScriptReply) -> Dynamic {
+    let names = reply.unsure().into_iter().map(|name| {
+        let row = super::words::WORDS.iter().find(|row| row.en == name);
+        Dynamic::from(row.map_or(name, |row| row.ru))
+    });
+    Dynamic::from_array(names.collect())
+}
+
 pub(super) fn parts(reply: &ScriptReply) -> Dynamic {
     let Reply { parts, .. } = reply.reply();
     Dynamic::from_array(parts.iter().map(|p| p.as_str().into()).collect())

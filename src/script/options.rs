@@ -188,6 +188,11 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// The answers that may be expected.
+    pub(super) fn answers(&self) -> &Answers {
+        &self.window.answers
+    }
+
     /// The defaults over these answers.
     pub(super) fn new(answers: Arc<Answers>) -> Self {
         Self {

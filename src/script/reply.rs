@@ -2,18 +2,80 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use rhai::{Dynamic, Map};
+
 use crate::call::{Reply, ReplyKind};
+use crate::phrases::{self, Extracted, Found, Span};
 
 use super::words::{answer_en, answer_ru};
 
-/// A reply in a script's hand. Cheap to clone, never changes.
+/// A reply in a script's hand. Cheap to clone, never changes. Figures are read when the script asks for them.
 #[derive(Clone)]
-pub(super) struct ScriptReply(Arc<Reply>);
+pub(super) struct ScriptReply(Arc<Reply>, Timestamp);
 
 impl ScriptReply {
-    /// Wraps it.
+    /// Wraps it, now: "завтра" counts from here.
     pub(super) fn new(reply: Reply) -> Self {
-        Self(Arc::new(reply))
+        Self(Arc::new(reply), Timestamp::now())
+    }
+
+    /// What was said; keys where nothing was.
+    fn figures(&self) -> &str {
+        if self.0.text.is_empty() {
+            self.0.digits.as_str()
+        } else {
+            self.0.text.as_str()
+        }
+    }
+
+    /// When it was said, by the clock of this machine's zone, as `call_again` counts.
+    fn heard_at(&self) -> DateTime {
+        self.1.to_zoned(TimeZone::system()).datetime()
+    }
+
+    /// The number, whole or with a fraction; `()` where there is none for sure.
+    pub(super) fn number(&self) -> Dynamic {
+        let found = phrases::number(self.figures()).sure();
+        found.map_or(Dynamic::UNIT, |n| {
+            n.whole().map_or_else(|| n.as_f64().into(), Dynamic::from)
+        })
+    }
+
+    /// Roubles: whole, or with kopecks; `()` where there is no sum for sure.
+    pub(super) fn sum(&self) -> Dynamic {
+        let found = phrases::sum(self.figures()).sure();
+        found.map_or(Dynamic::UNIT, |sum| {
+            let whole = sum.roubles().and_then(|r| i64::try_from(r).ok());
+            whole.map_or_else(|| sum.as_f64().into(), Dynamic::from)
+        })
+    }
+
+    /// The telephone number as `+79121234567`; `()` where there is none for sure.
+    pub(super) fn phone(&self) -> Dynamic {
+        let found = phrases::phone(self.figures()).sure();
+        found.map_or(Dynamic::UNIT, Dynamic::from)
+    }
+
+    /// The day as `2026-11-25`, a stretch as `#{ from, to }`; `()` where there is none for sure.
+    pub(super) fn date(&self) -> Dynamic {
+        let today = self.heard_at().date();
+        shown(phrases::date(self.0.text.as_str(), today), |day| {
+            day.to_string()
+        })
+    }
+
+    /// The time as `17:30`, a stretch as `#{ from, to }`; `()` where there is none for sure.
+    pub(super) fn time(&self) -> Dynamic {
+        let found = phrases::time(self.0.text.as_str(), self.heard_at());
+        shown(found, |time| time.strftime("%H:%M").to_string())
+    }
+
+    /// Names of the fields that were spoken of unclearly, English.
+    pub(super) fn unsure(&self) -> Vec<&'static str> {
+        Extracted::of(self.0.text.as_str(), self.heard_at()).unsure()
     }
 
     /// The reply itself.
@@ -51,5 +113,59 @@ impl ScriptReply {
 impl std::fmt::Debug for ScriptReply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Reply({:?}, {:?})", self.0.kind, self.0.intents)
+    }
+}
+
+fn shown<T: Copy + PartialEq>(found: Found<Span<T>>, show: impl Fn(T) -> String) -> Dynamic {
+    let Some(span) = found.sure() else {
+        return Dynamic::UNIT;
+    };
+    if let Some(one) = span.single() {
+        return show(one).into();
+    }
+    let end = |end: Option<T>| end.map_or(Dynamic::UNIT, |end| show(end).into());
+    let mut map = Map::new();
+    map.insert("from".into(), end(span.from));
+    map.insert("to".into(), end(span.to));
+    map.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ident::Spoken;
+
+    fn said(text: &str) -> ScriptReply {
+        let mut reply = Reply::empty(ReplyKind::Speech);
+        reply.text = Spoken::new(text);
+        // A Tuesday, at noon by this machine's clock.
+        let noon: DateTime = "2026-11-24T12:00".parse().unwrap();
+        let noon = noon.to_zoned(TimeZone::system()).unwrap().timestamp();
+        ScriptReply(Arc::new(reply), noon)
+    }
+
+    #[test]
+    fn figures_are_read_when_they_are_sure() {
+        let reply = said("двадцать пятого ноября в семнадцать тридцать");
+        assert_eq!(reply.date().into_string().unwrap(), "2026-11-25");
+        assert_eq!(reply.time().into_string().unwrap(), "17:30");
+        let reply = said("завтра в пять");
+        assert_eq!(reply.date().into_string().unwrap(), "2026-11-25");
+        assert!(reply.time().is_unit());
+        assert_eq!(reply.unsure(), ["time"]);
+        let stretch = said("после обеда").time().cast::<Map>();
+        assert_eq!(stretch["from"].clone().into_string().unwrap(), "13:00");
+        assert_eq!(said("две тысячи").sum().as_int(), Ok(2_000));
+        assert_eq!(said("полтора").number().as_float(), Ok(1.5));
+        assert!(said("погода").phone().is_unit());
+    }
+
+    #[test]
+    fn keys_are_figures_too() {
+        let mut reply = Reply::empty(ReplyKind::Digits);
+        reply.digits = Spoken::new("9121234567");
+        let reply = ScriptReply::new(reply);
+        assert_eq!(reply.phone().into_string().unwrap(), "+79121234567");
+        assert!(reply.date().is_unit() && reply.unsure().is_empty());
     }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::call::history::kind;
 use crate::call::{BargeIn, DialogEnd, Fault, Line};
+use crate::phrases::Answers;
 
 use super::engine;
 use super::explain;
@@ -40,6 +41,11 @@ impl Dialog {
     /// Its version.
     pub fn version(&self) -> &Arc<Version> {
         &self.version
+    }
+
+    /// The answers that it knows: the built-in ones, `phrases.yaml` and its own.
+    pub fn answers(&self) -> &Answers {
+        self.file.defaults.answers()
     }
 
     /// Its title; empty where its YAML gives none.
