@@ -94,6 +94,11 @@ pub enum Wrong {
     Empty,
     /// HTTP would be open to everybody.
     OpenToAll,
+    /// The program was built without what the key needs.
+    NotBuilt {
+        /// The cargo feature.
+        feature: &'static str,
+    },
 }
 
 /// The types of settings, as a person calls them.
@@ -229,6 +234,10 @@ impl Wrong {
                 format!("there is no folder {p}; make it (mkdir -p {p}) or mend the path", p = path.display()),
             ),
             Self::Empty => say("пусто; впишите значение".to_owned(), "empty; write a value".to_owned()),
+            Self::NotBuilt { feature } => say(
+                format!("программа собрана без возможности {feature}: cargo build --release --features {feature}"),
+                format!("built without feature {feature}: cargo build --release --features {feature}"),
+            ),
             Self::OpenToAll => say(
                 "без http.tokens и http.users сервер слушает только 127.0.0.1; задайте токен или пользователя".to_owned(),
                 "without http.tokens and http.users the server listens on 127.0.0.1 only; give a token or a user".to_owned(),

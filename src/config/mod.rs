@@ -169,6 +169,17 @@ pub enum RecognizerConfig {
         /// Send `{"reset" : 1}` when our own voice activity hears the utterance end.
         reset_on_end: bool,
     },
+    /// A model inside the server (cargo feature `sherpa`).
+    Sherpa {
+        /// Its name in history.
+        name: String,
+        /// The folder with the model.
+        model: PathBuf,
+        /// Threads for all calls.
+        threads: usize,
+        /// Most streams at once.
+        streams: usize,
+    },
     /// The keyboard.
     Typed,
 }
@@ -237,6 +248,7 @@ impl Config {
         let around = Surroundings {
             env,
             is_folder: &Path::is_dir,
+            has_sherpa: cfg!(feature = "sherpa"),
         };
         read(&text, path, around)
     }
