@@ -49,6 +49,7 @@ fn example() -> Config {
     let around = Surroundings {
         env: &env,
         is_folder: &|_| true,
+        has_sherpa: true,
     };
     read(&text, &path, around).unwrap_or_else(|faults| panic!("{faults:#?}"))
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::asr::Recognizer;
+#[cfg(feature = "sherpa")]
+use crate::asr::sherpa::{Sherpa, SherpaConfig};
 use crate::asr::typed::Typed;
 use crate::asr::vosk::{Vosk, VoskConfig};
 use crate::asr::yandex::{Yandex, YandexConfig};
@@ -69,6 +71,35 @@ pub(super) fn recognizers(
                         sound = false;
                     }
                 }
+            }
+            #[cfg(feature = "sherpa")]
+            RecognizerConfig::Sherpa {
+                name,
+                model,
+                threads,
+                streams,
+            } => {
+                let settings = SherpaConfig {
+                    name: name.clone(),
+                    model: model.clone(),
+                    threads: *threads,
+                    streams: *streams,
+                };
+                match Sherpa::load(&settings) {
+                    Ok(sherpa) => all.push(Arc::new(sherpa)),
+                    Err(error) => {
+                        keep(format!("recognizers: {error}"));
+                        sound = false;
+                    }
+                }
+            }
+            // The settings are refused at their line before; a config that was made by hand is refused here.
+            #[cfg(not(feature = "sherpa"))]
+            RecognizerConfig::Sherpa { name, .. } => {
+                keep(format!(
+                    "recognizers: {name}: built without feature sherpa: cargo build --release --features sherpa"
+                ));
+                sound = false;
             }
             RecognizerConfig::Typed => all.push(Arc::new(Typed::new())),
         }

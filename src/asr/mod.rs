@@ -3,6 +3,7 @@
 //! A recognizer is one file that implements [`Recognizer`]. Reconnecting, renewing the vendor's session and sending
 //! audio again happen inside it; what it can't mend it tells with one [`AsrEvent::Failed`].
 
+pub mod sherpa;
 pub mod typed;
 pub mod vosk;
 pub mod yandex;

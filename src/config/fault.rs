@@ -96,6 +96,11 @@ pub enum Wrong {
     OpenToAll,
     /// Exactly one of these keys is wanted.
     OneOf(&'static [&'static str]),
+    /// The program was built without what the key needs.
+    NotBuilt {
+        /// The cargo feature.
+        feature: &'static str,
+    },
 }
 
 /// The types of settings, as a person calls them.
@@ -234,6 +239,10 @@ impl Wrong {
             Self::OneOf(keys) => say(
                 format!("нужен ровно один ключ из: {}", keys.join(", ")),
                 format!("exactly one of these keys is wanted: {}", keys.join(", ")),
+            ),
+            Self::NotBuilt { feature } => say(
+                format!("программа собрана без возможности {feature}: cargo build --release --features {feature}"),
+                format!("built without feature {feature}: cargo build --release --features {feature}"),
             ),
             Self::OpenToAll => say(
                 "без http.tokens и http.users сервер слушает только 127.0.0.1; задайте токен или пользователя".to_owned(),

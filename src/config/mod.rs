@@ -185,6 +185,17 @@ pub enum RecognizerConfig {
         /// The vendor's classifier: longest pause between words, milliseconds; 0 leaves it to the vendor.
         max_pause_ms: u64,
     },
+    /// A model inside the server (cargo feature `sherpa`).
+    Sherpa {
+        /// Its name in history.
+        name: String,
+        /// The folder with the model.
+        model: PathBuf,
+        /// Threads for all calls.
+        threads: usize,
+        /// Most streams at once.
+        streams: usize,
+    },
     /// The keyboard.
     Typed,
 }
@@ -303,6 +314,7 @@ impl Config {
         let around = Surroundings {
             env,
             is_folder: &Path::is_dir,
+            has_sherpa: cfg!(feature = "sherpa"),
         };
         read(&text, path, around)
     }

@@ -16,6 +16,8 @@ pub struct Surroundings<'s> {
     pub env: &'s dyn Fn(&str) -> Option<String>,
     /// Whether a folder is there.
     pub is_folder: &'s dyn Fn(&Path) -> bool,
+    /// Whether the program was built with the cargo feature `sherpa`.
+    pub has_sherpa: bool,
 }
 
 /// Most entries of any list of the settings.
@@ -365,8 +367,12 @@ impl Reader<'_> {
     }
 
     fn recognizers(&mut self, spot: &Spot) -> Vec<RecognizerConfig> {
-        const KINDS: [(&str, &str); 3] =
-            [("vosk", "vosk"), ("yandex", "yandex"), ("typed", "typed")];
+        const KINDS: [(&str, &str); 4] = [
+            ("vosk", "vosk"),
+            ("yandex", "yandex"),
+            ("sherpa", "sherpa"),
+            ("typed", "typed"),
+        ];
         let mut recognizers = Vec::new();
         let mut names = Vec::new();
         for place in self.places_of(spot) {
@@ -375,7 +381,11 @@ impl Reader<'_> {
                 match self.word(&place, &KINDS) {
                     Some("typed") => recognizers.push(RecognizerConfig::Typed),
                     Some(kind) => {
-                        let key = if kind == "vosk" { "url" } else { "api_key" };
+                        let key = match kind {
+                            "yandex" => "api_key",
+                            "sherpa" => "model",
+                            _ => "url",
+                        };
                         let path = format!("{}.{key}", place.path);
                         self.fault(place.node.at, &path, Wrong::Missing);
                     }
@@ -406,6 +416,10 @@ impl Reader<'_> {
                     let name = self.own_name(&mut t, "yandex", &mut names, place.node.at);
                     recognizers.push(self.yandex_recognizer(&mut t, name, place.node.at));
                 }
+                Some("sherpa") => {
+                    let name = self.own_name(&mut t, "sherpa", &mut names, place.node.at);
+                    recognizers.extend(self.sherpa(&mut t, name));
+                }
                 Some(_) => recognizers.push(RecognizerConfig::Typed),
                 None => continue,
             }
@@ -417,6 +431,30 @@ impl Reader<'_> {
             self.fault(spot.node.at, &spot.path, Wrong::Empty);
         }
         recognizers
+    }
+
+    fn sherpa(&mut self, mut t: &mut Table, name: String) -> Option<RecognizerConfig> {
+        let (mut model, mut threads, mut streams) = (None, 2, 50);
+        set!(self, t, "threads", whole(1..=256) => threads);
+        set!(self, t, "streams", whole(1..=10_000) => streams);
+        match self.spot(t, "model") {
+            Some(spot) => model = self.path(&spot),
+            None => self.missing(t, "model"),
+        }
+        if !self.around.has_sherpa {
+            let key = t.child("kind");
+            let feature = "sherpa";
+            self.fault(self.place(&key), &key, Wrong::NotBuilt { feature });
+            return None;
+        }
+        let model = model?;
+        self.folder(&t.child("model"), &model);
+        Some(RecognizerConfig::Sherpa {
+            name,
+            model,
+            threads: usize::try_from(threads).ok()?,
+            streams: usize::try_from(streams).ok()?,
+        })
     }
 
     fn kind(

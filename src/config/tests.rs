@@ -24,6 +24,7 @@ fn with<T>(text: &str, look: impl Fn(&str, &Path, Surroundings) -> T) -> T {
     let around = Surroundings {
         env: &env,
         is_folder: &is_folder,
+        has_sherpa: true,
     };
     look(text, Path::new("govorun.yaml"), around)
 }
@@ -66,7 +67,7 @@ fn full_example() -> String {
 #[test]
 fn the_examples_optional_parts_are_sound_too() {
     let config = read_text(&full_example()).unwrap();
-    assert_eq!(config.recognizers.len(), 3);
+    assert_eq!(config.recognizers.len(), 4);
     let RecognizerConfig::Yandex { cloud, eou, .. } = &config.recognizers[1] else {
         panic!("{:?}", config.recognizers[1]);
     };
@@ -74,7 +75,14 @@ fn the_examples_optional_parts_are_sound_too() {
         (cloud.api_key.reveal(), *eou),
         ("AQVN", YandexEou::External)
     );
-    assert_eq!(config.recognizers[2], RecognizerConfig::Typed);
+    let sherpa = RecognizerConfig::Sherpa {
+        name: "sherpa".to_owned(),
+        model: PathBuf::from("models/t-one"),
+        threads: 2,
+        streams: 50,
+    };
+    assert_eq!(config.recognizers[2], sherpa);
+    assert_eq!(config.recognizers[3], RecognizerConfig::Typed);
     let VoiceConfig::Command {
         command,
         timeout_ms,
@@ -293,6 +301,19 @@ fn every_kind_of_mistake_has_its_place_and_mend() {
             "3 recognizers[1].name: такое имя в списке уже есть",
         ),
         (
+            "recognizers:\n  - kind: sherpa",
+            "2 recognizers[0].model: ключа нет",
+        ),
+        ("recognizers: [sherpa]", "1 recognizers[0].model: ключа нет"),
+        (
+            "recognizers:\n  - kind: sherpa\n    model: /nowhere/t-one",
+            "3 recognizers[0].model: папки нет: /nowhere/t-one",
+        ),
+        (
+            "recognizers:\n  - kind: sherpa\n    model: t-one\n    threads: 0",
+            "4 recognizers[0].threads: вне пределов; можно от 1 до 256",
+        ),
+        (
             "voices:\n  - kind: command\n    command: []",
             "3 voices[0].command: пусто",
         ),
@@ -327,6 +348,23 @@ fn every_kind_of_mistake_has_its_place_and_mend() {
         );
         assert!(found.len() <= 2, "{text:?} gave {found:#?}");
     }
+}
+
+#[test]
+fn a_recognizer_that_was_not_built_in_is_told_with_its_line() {
+    let around = Surroundings {
+        env: &env,
+        is_folder: &|_| true,
+        has_sherpa: false,
+    };
+    let text =
+        "language: en\nasterisk: {secret: x}\nrecognizers:\n  - model: t-one\n    kind: sherpa\n";
+    let found = read(text, Path::new("govorun.yaml"), around).unwrap_err();
+    assert_eq!(
+        found[0].to_string(),
+        "govorun.yaml:5:11: recognizers[0].kind: built without feature sherpa: cargo build --release --features sherpa"
+    );
+    assert_eq!(found.len(), 1, "{found:#?}");
 }
 
 #[test]
