@@ -1,6 +1,6 @@
 //! Calls on a real Asterisk 16 and 22, ordered over HTTP as 1C does. See README.md; run by
 //! `cargo nextest run --profile lab --run-ignored all --test lab`, or
-//! `cargo test --test lab -- --ignored --nocapture --test-threads=2`.
+//! `cargo test --test lab -- --ignored --nocapture --test-threads=3`.
 //!
 //! Where a part of the lab can't be had here, a test says so in a line that begins with `SKIP` and passes; with
 //! `GOVORUN_LAB_REQUIRED=1` it fails instead. What was measured is told in lines that begin with `ROW`.

@@ -80,14 +80,22 @@ impl Ports {
     }
 }
 
-/// Runs `down.sh` when it is dropped, or when this process is gone: a pipe tells it.
+/// Runs `down.sh` when it is dropped, or when this process is gone: a pipe tells it. It is there before what it guards, and
+/// looks twice: what was being started when this process was killed comes up a moment later.
 #[derive(Debug)]
-struct Guardian(Option<Child>);
+struct Guardian {
+    _told_by_its_pipe: Child,
+    folder: PathBuf,
+}
 
 impl Guardian {
     fn of(folder: &Path) -> Self {
         let child = Command::new("setsid")
-            .args(["bash", "-c", "cat >/dev/null; exec \"$0\" \"$1\""])
+            .args([
+                "bash",
+                "-c",
+                "cat >/dev/null; \"$0\" \"$1\"; sleep 5; \"$0\" \"$1\"",
+            ])
             .arg(script_path("down.sh"))
             .arg(folder)
             .stdin(Stdio::piped())
@@ -95,16 +103,19 @@ impl Guardian {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self(Some(child))
+        Self {
+            _told_by_its_pipe: child,
+            folder: folder.to_owned(),
+        }
     }
 }
 
 impl Drop for Guardian {
     fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
-            drop(child.stdin.take());
-            let _ = child.wait();
-        }
+        let down = Command::new(script_path("down.sh"))
+            .arg(&self.folder)
+            .output();
+        drop(down);
     }
 }
 
@@ -119,11 +130,11 @@ pub struct Ears {
 impl Ears {
     pub fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
+        let guardian = Guardian::of(folder.path());
         if !run("asr_up.sh", &["0", folder.path().to_str().unwrap()]) {
             skip("recognizer");
             return None;
         }
-        let guardian = Guardian::of(folder.path());
         let env = env_file(folder.path());
         Some(Self {
             url: format!("ws://127.0.0.1:{}", env["ASR_PORT"]),
@@ -148,6 +159,7 @@ impl Asterisk {
     /// Starts one whose SIP trunk leads to `peer`.
     fn start(version: &'static str, ports: Ports, peer: u16, steady: bool) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
+        let guardian = Guardian::of(folder.path());
         let dir = folder.path().to_str().unwrap().to_owned();
         let media = (ports.base + 90).to_string();
         let mut args = [
@@ -171,7 +183,6 @@ impl Asterisk {
             skip(&format!("Asterisk {version}"));
             return None;
         }
-        let guardian = Guardian::of(folder.path());
         Some(Self {
             version,
             env: env_file(folder.path()),
