@@ -21,18 +21,23 @@ impl Journal for StoreJournal {
     }
 
     fn ringing<'a>(&'a self, call: &'a CallId, attempt: u32) -> Kept<'a> {
-        Box::pin(async move {
-            if let Err(error) = self.0.ringing(call, attempt, Timestamp::now()).await {
+        let (store, call, at) = (self.0.clone(), call.clone(), Timestamp::now());
+        // Beside the call: nobody who talks waits for a disk.
+        tokio::spawn(async move {
+            if let Err(error) = store.ringing(&call, attempt, at).await {
                 tracing::error!(%call, %error, "ringing not kept");
             }
-        })
+        });
+        Box::pin(std::future::ready(()))
     }
 
     fn answered<'a>(&'a self, call: &'a CallId, attempt: u32) -> Kept<'a> {
-        Box::pin(async move {
-            if let Err(error) = self.0.answered(call, attempt, Timestamp::now()).await {
+        let (store, call, at) = (self.0.clone(), call.clone(), Timestamp::now());
+        tokio::spawn(async move {
+            if let Err(error) = store.answered(&call, attempt, at).await {
                 tracing::error!(%call, %error, "answer not kept");
             }
-        })
+        });
+        Box::pin(std::future::ready(()))
     }
 }

@@ -10,7 +10,7 @@
 //!   pausing            └──────── HangUp, from everywhere ─────────▶ over
 //! ```
 //!
-//! Timers are derived from the state after every event ([`CallMachine::arm`]), so none can outlive it.
+//! Timers are derived from the state after every event (`arm`), so none can outlive it.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! A call: what a dialog may ask of it ([`line`], [`request`], [`reply`]), the pure machine that decides, the session
+//! A call: what a dialog may ask of it ([`mod@line`], [`request`], [`reply`]), the pure machine that decides, the session
 //! that does, and what is kept of it ([`history`], [`summary`]).
 
 mod agi_line;

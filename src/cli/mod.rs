@@ -1,6 +1,6 @@
 //! The command line: what a person types, what they read, and the exit code: 0 sound, 1 fault found, 2 wrong use.
 //!
-//! Everything that is printed goes through [`screen`]; every sentence is Russian, as the people who type here are.
+//! Everything that is printed goes through `screen`; every sentence is Russian, as the people who type here are.
 
 mod arguments;
 mod builtin;

@@ -1,6 +1,6 @@
 //! What is kept: orders, attempts, history, and the changes that 1C reads. One SQLite file.
 //!
-//! - One thread writes ([`writer`]), a few connections read. What [`Store::add_order`] and its like have answered is
+//! - One thread writes (`writer`), a few connections read. What [`Store::add_order`] and its like have answered is
 //!   on disk (WAL, `synchronous=FULL`), so a 2xx given after it survives a power cut. History lines alone may wait for
 //!   the next durable write.
 //! - Time is an argument everywhere; it is kept to the millisecond.
