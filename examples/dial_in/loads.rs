@@ -32,6 +32,8 @@ struct Dialed {
     ids: Vec<String>,
     took: Duration,
     usage: Usage,
+    /// What this program used.
+    own: Usage,
     began_us: u64,
 }
 
@@ -46,6 +48,7 @@ impl Load<'_> {
     ) -> anyhow::Result<Figures> {
         let script = format!("agi://{}/{path}", target.agi);
         let before = Usage::of(target.pid)?;
+        let own = Usage::of(std::process::id())?;
         let (began, began_us) = (Instant::now(), self.asterisk.record().now_us());
         let next = Arc::new(AtomicUsize::new(0));
         let slots = (0..self.arguments.calls.min(total)).map(|_| {
@@ -70,10 +73,12 @@ impl Load<'_> {
         let took = began.elapsed();
         tokio::time::sleep(SETTLE).await;
         let usage = Usage::of(target.pid)?.since(&before);
+        let own = Usage::of(std::process::id())?.since(&own);
         let dialed = Dialed {
             ids,
             took,
             usage,
+            own,
             began_us,
         };
         let entries = self.entries(&dialed);
@@ -187,6 +192,7 @@ impl Load<'_> {
     ) -> anyhow::Result<Dialed> {
         let script = format!("agi://{}/{path}", target.agi);
         let before = Usage::of(target.pid)?;
+        let own = Usage::of(std::process::id())?;
         let (began, began_us) = (Instant::now(), self.asterisk.record().now_us());
         let calls = (0..self.arguments.calls).map(|number| {
             let (script, far_end) = (&script, far_end(number));
@@ -199,10 +205,12 @@ impl Load<'_> {
         let took = began.elapsed();
         tokio::time::sleep(SETTLE).await;
         let usage = Usage::of(target.pid)?.since(&before);
+        let own = Usage::of(std::process::id())?.since(&own);
         Ok(Dialed {
             ids,
             took,
             usage,
+            own,
             began_us,
         })
     }
@@ -258,6 +266,7 @@ impl Load<'_> {
             calls: dialed.ids.len(),
             took: dialed.took,
             cpu: dialed.usage.cpu,
+            own_cpu: dialed.own.cpu,
             resident_kib: None,
             audio_s: None,
             reactions: Vec::new(),

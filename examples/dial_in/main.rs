@@ -27,6 +27,7 @@ mod recognizer;
 mod server;
 mod sounds;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -39,7 +40,18 @@ use recognizer::Recognizer;
 use server::{Place, Target};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the backtrace: what went wrong is in the server or in the arguments.
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
     let arguments: Arguments = clap::Parser::parse();
     let place = Place::make(&arguments)?;
     if arguments.write_dialogs.is_some() {
@@ -84,6 +96,9 @@ async fn main() -> anyhow::Result<()> {
         .iter()
         .map(|figures: &Figures| figures.errors.len())
         .sum();
+    if errors > 0 {
+        eprint!("{}", place.end_of_log());
+    }
     anyhow::ensure!(errors == 0, "{errors} calls went wrong");
     Ok(())
 }

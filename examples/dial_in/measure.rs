@@ -62,6 +62,8 @@ pub(crate) struct Figures {
     pub(crate) calls: usize,
     pub(crate) took: Duration,
     pub(crate) cpu: Duration,
+    /// This program's: where both together come near to all cores, times tell of the queue for them.
+    pub(crate) own_cpu: Duration,
     /// What all calls together added.
     pub(crate) resident_kib: Option<f64>,
     /// Audio that was sent, seconds of all calls together.
@@ -74,6 +76,10 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
+    fn cores(&self, cpu: Duration) -> f64 {
+        cpu.as_secs_f64() / self.took.as_secs_f64()
+    }
+
     fn cpu_ms_a_call(&self) -> f64 {
         self.cpu.as_secs_f64() * 1000.0 / self.calls.max(1) as f64
     }
@@ -122,13 +128,13 @@ pub(crate) fn report(arguments: &Arguments, all: &[Figures]) -> String {
     // Writing into a String can't fail.
     let _ = writeln!(
         text,
-        "{} calls at once, media {}; CPU and memory of the server alone, the load runs on the same cores\n",
+        "{} calls at once, media {}; CPU and memory of the server alone; \"cores\": of the server + of this program, which runs beside it\n",
         arguments.calls,
         arguments.media.as_str()
     );
     let _ = writeln!(
         text,
-        "{:<6} {:<8} {:>6} {:>8} {:>11} {:>13} {:>12} {:>9} {:>9} {:>7}",
+        "{:<6} {:<8} {:>6} {:>8} {:>11} {:>13} {:>12} {:>9} {:>9} {:>11} {:>7}",
         "load",
         "of",
         "calls",
@@ -138,12 +144,13 @@ pub(crate) fn report(arguments: &Arguments, all: &[Figures]) -> String {
         "KiB/call",
         "p50 ms",
         "p99 ms",
+        "cores of+in",
         "errors"
     );
     for figures in all {
         let _ = writeln!(
             text,
-            "{:<6} {:<8} {:>6} {:>8.1} {:>11.3} {:>13} {:>12} {:>9} {:>9} {:>7}",
+            "{:<6} {:<8} {:>6} {:>8.1} {:>11.3} {:>13} {:>12} {:>9} {:>9} {:>11} {:>7}",
             figures.load,
             figures.of,
             figures.calls,
@@ -153,6 +160,11 @@ pub(crate) fn report(arguments: &Arguments, all: &[Figures]) -> String {
             shown(figures.resident_kib.map(|kib| kib / figures.calls as f64)),
             some(quantile(&figures.reactions, 0.5)),
             some(quantile(&figures.reactions, 0.99)),
+            format!(
+                "{:.2}+{:.2}",
+                figures.cores(figures.cpu),
+                figures.cores(figures.own_cpu)
+            ),
             figures.errors.len()
         );
         for error in figures.errors.iter().take(SHOWN) {

@@ -18,6 +18,9 @@ use crate::sounds;
 /// How long the server may take to come up.
 const UP: Duration = Duration::from_secs(20);
 
+/// Lines of the server's log that are shown where calls went wrong.
+const LOG_LINES: usize = 12;
+
 /// A folder with the server's config, dialogs and prompt.
 pub(crate) struct Place {
     folder: PathBuf,
@@ -67,6 +70,14 @@ impl Place {
             folder,
             _kept: own.then_some(Temporary(temporary)),
         })
+    }
+
+    /// The last lines that the server logged; none if it wasn't started here.
+    pub(crate) fn end_of_log(&self) -> String {
+        let log = std::fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let end = &lines[lines.len().saturating_sub(LOG_LINES)..];
+        format!("the server's log ends with:\n{}\n", end.join("\n"))
     }
 
     /// Where the floor's beep is.
