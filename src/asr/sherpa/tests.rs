@@ -173,7 +173,8 @@ async fn an_end_in_the_middle_of_a_step_splits_nothing_wrongly() {
 async fn without_anyone_telling_the_end_silence_ends_it() {
     let (sherpa, _) = recognizer(1);
     let mut stream = sherpa.open(StreamOptions::default());
-    say(&stream, "____да_______________").await;
+    // A job may hold two steps, so what is silent after the word is counted from up to a step later.
+    say(&stream, "____да____________________").await;
     assert_eq!(
         next_final(&mut stream).await,
         "да Some(0) Some(100)",
