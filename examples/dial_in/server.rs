@@ -140,7 +140,8 @@ impl Target {
              recognizers:\n  - kind: vosk\n    name: double\n    url: ws://{}\n    reset_on_end: true\ncalls:\n  at_once: {}\n",
             arguments.media.as_str(),
             recognizer.address,
-            arguments.calls + 50,
+            // Those that end count until Asterisk has told of it.
+            arguments.calls * 2 + 50,
         );
         let file = place.folder.join("govorun.yaml");
         std::fs::write(&file, config)?;

@@ -62,7 +62,7 @@ impl Inbound {
             );
             return;
         };
-        let Some(_line) = self.lines.try_take() else {
+        let Some(line) = self.lines.try_take() else {
             tracing::warn!("an incoming call over calls.at_once goes on in the dialplan");
             return;
         };
@@ -76,6 +76,8 @@ impl Inbound {
         let stop = self.stop.child_token();
         let summary =
             incoming::answer(Arc::clone(&self.parts), info, connection, dialog, stop).await;
+        // The person is gone: the next one need not wait for the disk.
+        drop(line);
         tracing::info!(%call, outcome = summary.outcome, "incoming call ended");
         let now = Timestamp::now();
         if let Err(error) = self
