@@ -8,7 +8,7 @@
 set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-MIRROR=${GOVORUN_LAB_MIRROR:-http://deb.debian.org/debian}
+MIRROR=${GOVORUN_LAB_MIRROR:-} # empty: the default of debootstrap
 declare -A SUITE=([16]=bullseye [22]=forky)
 WEIGHTS_SHA256=d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9
 export DEBIAN_FRONTEND=noninteractive
