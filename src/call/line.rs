@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp, Zoned};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
@@ -129,6 +129,14 @@ pub struct Line {
     info: Arc<CallInfo>,
     messages: mpsc::Sender<LineMessage>,
     flag: Arc<HangUpFlag>,
+    rehearsed: Option<Rehearsed>,
+}
+
+/// A rehearsal's wall clock: when the call began, and how long it has gone on, milliseconds.
+#[derive(Debug, Clone)]
+struct Rehearsed {
+    began: Zoned,
+    elapsed_ms: Arc<AtomicU64>,
 }
 
 impl Line {
@@ -140,8 +148,26 @@ impl Line {
             info: Arc::new(info),
             messages,
             flag: Arc::clone(&flag),
+            rehearsed: None,
         };
         (line, receiver, flag)
+    }
+
+    /// The same line under a rehearsal's wall clock: the call began at `began`, `elapsed_ms` milliseconds ago.
+    pub fn rehearsed(mut self, began: Zoned, elapsed_ms: Arc<AtomicU64>) -> Self {
+        self.rehearsed = Some(Rehearsed { began, elapsed_ms });
+        self
+    }
+
+    /// What time it is for the dialog, in its zone: this machine's, unless it is a rehearsal.
+    pub fn now(&self) -> Zoned {
+        let Some(Rehearsed { began, elapsed_ms }) = &self.rehearsed else {
+            return Zoned::now();
+        };
+        let ms = i64::try_from(elapsed_ms.load(Ordering::Relaxed)).unwrap_or(0);
+        began
+            .checked_add(SignedDuration::from_millis(ms))
+            .unwrap_or_else(|_| began.clone())
     }
 
     /// What is known of the call.

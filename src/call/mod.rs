@@ -38,5 +38,5 @@ pub use registry::Registry;
 pub use reply::{Reply, ReplyKind};
 pub use request::{Ask, BargeIn, DigitRule, Prompt, Request, Turn, Window};
 pub use session::Dialog;
-pub use summary::{DialogEnd, Fault, Status, Summary, outcome};
+pub use summary::{DialogEnd, EndedBy, Fault, Status, Summary, outcome};
 pub use timing::TurnTimings;

@@ -22,6 +22,11 @@ pub enum ReplyKind {
 }
 
 impl ReplyKind {
+    /// The person said or keyed something.
+    pub fn is_answer(self) -> bool {
+        matches!(self, Self::Speech | Self::Digits | Self::TooLong)
+    }
+
     /// The word of scripts, history and JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -20,7 +20,7 @@ use super::machine::CallMachine;
 use super::pbx::{Pbx, Told, asterisk_json};
 use super::reply::{Reply, ReplyKind};
 use super::request::{MAX_PROMPTS, Prompt, Request, Turn};
-use super::summary::{DialogEnd, Fault};
+use super::summary::{DialogEnd, EndedBy, Fault};
 use crate::audio::Sound;
 use crate::net::media::LinkGuard;
 use crate::net::speaker::{Speaker, SpeakerOrder};
@@ -37,19 +37,6 @@ const DIALOG_STACK: usize = 4 << 20;
 const HANG_UP_FOLLOWS: Duration = Duration::from_secs(1);
 /// A prompt's text that no voice speaks within this is skipped.
 const VOICE_DEADLINE: Duration = Duration::from_secs(15);
-
-/// Why a talk ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EndedBy {
-    /// The dialog was done.
-    Dialog,
-    /// The person hung up.
-    Person,
-    /// Cancelled, too long, or the runtime stops.
-    Us,
-    /// Asterisk or the medium went away.
-    Fault,
-}
 
 /// How a talk ended.
 #[derive(Debug)]
@@ -211,10 +198,7 @@ impl Session {
                     continue;
                 }
                 Command::Reply(reply) => {
-                    talk.replied |= matches!(
-                        reply.kind,
-                        ReplyKind::Speech | ReplyKind::Digits | ReplyKind::TooLong
-                    );
+                    talk.replied |= reply.kind.is_answer();
                     talk.answer(Answer::Reply(reply));
                     continue;
                 }
@@ -447,13 +431,7 @@ impl Session {
             return;
         }
         talk.ended_by = Some(by);
-        let by = match by {
-            EndedBy::Dialog => "dialog",
-            EndedBy::Person => "person",
-            EndedBy::Us => "runtime",
-            EndedBy::Fault => "fault",
-        };
-        self.journal.note(kind::HANG_UP, json!({"by": by}));
+        self.journal.note(kind::HANG_UP, json!({"by": by.as_str()}));
         talk.machine.handle(Event::HangUp, self.clock.now_ms());
         while let Some(command) = talk.machine.poll() {
             match command {

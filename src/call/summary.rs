@@ -134,6 +134,50 @@ pub struct DialogEnd {
     pub call_again: Option<Timestamp>,
 }
 
+/// Why a talk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// The dialog was done.
+    Dialog,
+    /// The person hung up.
+    Person,
+    /// Cancelled, too long, or the runtime stops.
+    Us,
+    /// Asterisk or the medium went away.
+    Fault,
+}
+
+impl EndedBy {
+    /// The word of history.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dialog => "dialog",
+            Self::Person => "person",
+            Self::Us => "runtime",
+            Self::Fault => "fault",
+        }
+    }
+}
+
+impl DialogEnd {
+    /// What 1C is told of a talk that ended so; `replied`: the person said or keyed something.
+    pub fn outcome_after(&self, by: EndedBy, replied: bool) -> String {
+        if self.fault.is_some() {
+            return outcome::SCRIPT_ERROR.to_owned();
+        }
+        if let Some(word) = &self.outcome {
+            return word.clone();
+        }
+        match by {
+            EndedBy::Person => outcome::HUNG_UP,
+            EndedBy::Us | EndedBy::Fault => outcome::RUNTIME_ERROR,
+            EndedBy::Dialog if replied => outcome::COMPLETED,
+            EndedBy::Dialog => outcome::NO_REPLY,
+        }
+        .to_owned()
+    }
+}
+
 /// What came of one attempt: an outgoing one's, or an incoming call's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {

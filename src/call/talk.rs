@@ -17,7 +17,7 @@ use super::line::CallInfo;
 use super::link::{self, Tap};
 use super::parts::CallParts;
 use super::pbx::{Pbx, asterisk_json};
-use super::session::{Dialog, EndedBy, Session, Talked};
+use super::session::{Dialog, Session, Talked};
 use super::summary::{Summary, outcome};
 use crate::config::MediaKind;
 use crate::net::ami::{AmiState, Subscription};
@@ -96,7 +96,7 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
     let (talked, mut journal, mut pbx) = session.talk(dialog).await;
     let talk_ms = answered.clock.now_ms().saturating_sub(began_ms);
     let cause = end_channel(&mut pbx, &mut journal).await;
-    let outcome = outcome_of(&talked);
+    let outcome = talked.end.outcome_after(talked.by, talked.replied);
     summary(
         &answered.info,
         Some(talked),
@@ -123,23 +123,6 @@ async fn connect(answered: &mut Answered) -> Result<(Speaker, Option<LinkGuard>)
     let (ami, files) = (parts.ami.clone(), Arc::clone(&parts.files));
     let speaker = agi_speaker::start(agi.clone(), ami, files, answered.info.channel_id.clone());
     Ok((speaker, None))
-}
-
-/// What 1C is told of a talk.
-fn outcome_of(talked: &Talked) -> String {
-    if talked.end.fault.is_some() {
-        return outcome::SCRIPT_ERROR.to_owned();
-    }
-    if let Some(word) = &talked.end.outcome {
-        return word.clone();
-    }
-    match talked.by {
-        EndedBy::Person => outcome::HUNG_UP,
-        EndedBy::Us | EndedBy::Fault => outcome::RUNTIME_ERROR,
-        EndedBy::Dialog if talked.replied => outcome::COMPLETED,
-        EndedBy::Dialog => outcome::NO_REPLY,
-    }
-    .to_owned()
 }
 
 /// Hangs up, if that is still to be done, and waits for Asterisk's word of it.

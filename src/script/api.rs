@@ -1,7 +1,6 @@
 //! What the words do: each function here is named in a row of [`super::words`] and registers its forms.
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use rhai::{Dynamic, FnPtr, FuncRegistration, ImmutableString, Map, Module, NativeCallContext};
 use serde_json::json;
 
@@ -41,7 +40,7 @@ fn speak(context: &Ctx, what: &Dynamic, bare: Bare, map: &Map) -> Res<ScriptRepl
     let options = options(&talk, map, Taker::Speak)?;
     let prompts = prompts(&talk, what, bare)?;
     let reply = talk.reply(|line| line.play(prompts, options.barge_in))?;
-    Ok(ScriptReply::new(reply))
+    Ok(ScriptReply::new(reply, &talk.line.now()))
 }
 
 pub(super) fn play(module: &mut Module, name: &str) {
@@ -85,7 +84,7 @@ pub(super) fn listen(module: &mut Module, name: &str) {
                 window: Some(options.window),
             })
         })?;
-        Ok(ScriptReply::new(reply))
+        Ok(ScriptReply::new(reply, &talk.line.now()))
     }
     form!(module, name, |c: Ctx| listen(&c, &Map::new()));
     form!(module, name, |c: Ctx, map: Map| listen(&c, &map));
@@ -109,7 +108,8 @@ pub(super) fn ask(module: &mut Module, name: &str) {
         let talk = talk(context)?;
         let options = options(&talk, map, Taker::Ask)?;
         let ask = question(&talk, what, options)?;
-        talk.reply(|line| line.ask(&ask)).map(ScriptReply::new)
+        let reply = talk.reply(|line| line.ask(&ask))?;
+        Ok(ScriptReply::new(reply, &talk.line.now()))
     }
     form!(module, name, |c: Ctx, what: Dynamic| ask(
         &c,
@@ -139,7 +139,8 @@ pub(super) fn digits(module: &mut Module, name: &str) {
         let what = options.prompt.clone();
         let mut ask = question(&talk, &what, options)?;
         ask.digits = Some(least as usize..=count as usize);
-        talk.reply(|line| line.ask(&ask)).map(ScriptReply::new)
+        let reply = talk.reply(|line| line.ask(&ask))?;
+        Ok(ScriptReply::new(reply, &talk.line.now()))
     }
     form!(module, name, |c: Ctx, count: i64| digits(
         &c,
@@ -200,7 +201,8 @@ pub(super) fn menu(module: &mut Module, name: &str) {
                     .chain(question.into_iter().flatten().cloned())
                     .collect(),
             ];
-            let reply = ScriptReply::new(talk.reply(|line| line.ask(&ask))?);
+            let reply = talk.reply(|line| line.ask(&ask))?;
+            let reply = ScriptReply::new(reply, &talk.line.now());
             let chosen = branches
                 .iter()
                 .find(|(key, _)| branch_keys(key).any(|k| reply.is(k)));
@@ -401,10 +403,10 @@ pub(super) fn event(module: &mut Module, name: &str) {
 }
 
 pub(super) fn call_again(module: &mut Module, name: &str) {
-    fn at(context: &Ctx, when: Option<Timestamp>, text: &str) -> Res<()> {
+    fn at(context: &Ctx, text: &str, when: impl FnOnce(&Zoned) -> Option<Timestamp>) -> Res<()> {
         let talk = talk(context)?;
         let days = again::MAX_DAYS;
-        let when = when.ok_or_else(|| {
+        let when = when(&talk.line.now()).ok_or_else(|| {
             fault(tr!(
                 talk.language,
                 "не понять, когда перезвонить: «{text}». Нужны секунды, \"18:30\" или \"25.11.2026 18:30\", не позже чем через {days} дней",
@@ -419,19 +421,17 @@ pub(super) fn call_again(module: &mut Module, name: &str) {
     }
     form!(module, name, |c: Ctx, seconds: i64| at(
         &c,
-        again::after(Timestamp::now(), seconds as f64),
-        &seconds.to_string()
+        &seconds.to_string(),
+        |now| again::after(now.timestamp(), seconds as f64)
     ));
     form!(module, name, |c: Ctx, seconds: f64| at(
         &c,
-        again::after(Timestamp::now(), seconds),
-        &seconds.to_string()
+        &seconds.to_string(),
+        |now| again::after(now.timestamp(), seconds)
     ));
-    form!(module, name, |c: Ctx, text: &str| at(
-        &c,
-        again::at(Timestamp::now(), &TimeZone::system(), text),
-        text
-    ));
+    form!(module, name, |c: Ctx, text: &str| at(&c, text, |now| {
+        again::at(now.timestamp(), now.time_zone(), text)
+    }));
 }
 
 pub(super) fn phone(talk: &Talk) -> Dynamic {

@@ -8,6 +8,7 @@ use rhai::{Dynamic, Engine, Module, Scope};
 use crate::config::Language;
 
 use super::bounds;
+use super::coverage::Probe;
 use super::keywords;
 use super::modules::Modules;
 use super::talk::{Ending, Handle, Talk};
@@ -85,7 +86,7 @@ pub(super) fn for_version(language: Language, modules: &Modules) -> Engine {
 }
 
 /// The engine of one call.
-pub(super) fn for_call(talk: &Arc<Talk>, modules: &Modules) -> Engine {
+pub(super) fn for_call(talk: &Arc<Talk>, modules: &Modules, probe: Option<&Probe>) -> Engine {
     let mut engine = base(Handle {
         talk: Some(Arc::clone(talk)),
         language: talk.language,
@@ -116,6 +117,18 @@ pub(super) fn for_call(talk: &Arc<Talk>, modules: &Modules) -> Engine {
     engine.on_debug(move |text, _, position| {
         let _ = debugged.log(&format!("{position:?}: {text}"));
     });
+    if let Some(probe) = probe.cloned() {
+        #[allow(deprecated)] // Likewise "volatile".
+        engine.register_debugger(
+            |_, debugger| debugger,
+            move |_, _, _, file, position| {
+                if let (Some(file), Some(line)) = (file, position.line()) {
+                    probe(file, line);
+                }
+                Ok(rhai::debugger::DebuggerCommand::StepInto)
+            },
+        );
+    }
     engine
 }
 

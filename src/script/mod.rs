@@ -12,6 +12,7 @@
 //! Start at [`library::Library`]; a call's life is in [`run`].
 
 pub mod check;
+pub mod coverage;
 pub mod files;
 pub mod keywords;
 pub mod library;

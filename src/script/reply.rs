@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::Zoned;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use rhai::{Dynamic, Map};
 
 use crate::call::{Reply, ReplyKind};
@@ -14,12 +13,12 @@ use super::words::{answer_en, answer_ru};
 
 /// A reply in a script's hand. Cheap to clone, never changes. Figures are read when the script asks for them.
 #[derive(Clone)]
-pub(super) struct ScriptReply(Arc<Reply>, Timestamp);
+pub(super) struct ScriptReply(Arc<Reply>, DateTime);
 
 impl ScriptReply {
-    /// Wraps it, now: "завтра" counts from here.
-    pub(super) fn new(reply: Reply) -> Self {
-        Self(Arc::new(reply), Timestamp::now())
+    /// Wraps what was said at `now`, by the call's clock: "завтра" counts from here.
+    pub(super) fn new(reply: Reply, now: &Zoned) -> Self {
+        Self(Arc::new(reply), now.datetime())
     }
 
     /// What was said; keys where nothing was.
@@ -31,9 +30,9 @@ impl ScriptReply {
         }
     }
 
-    /// When it was said, by the clock of this machine's zone, as `call_again` counts.
+    /// When it was said, by the call's clock, as `call_again` counts.
     fn heard_at(&self) -> DateTime {
-        self.1.to_zoned(TimeZone::system()).datetime()
+        self.1
     }
 
     /// The number, whole or with a fraction; `()` where there is none for sure.
@@ -138,10 +137,8 @@ mod tests {
     fn said(text: &str) -> ScriptReply {
         let mut reply = Reply::empty(ReplyKind::Speech);
         reply.text = Spoken::new(text);
-        // A Tuesday, at noon by this machine's clock.
-        let noon: DateTime = "2026-11-24T12:00".parse().unwrap();
-        let noon = noon.to_zoned(TimeZone::system()).unwrap().timestamp();
-        ScriptReply(Arc::new(reply), noon)
+        // A Tuesday, at noon.
+        ScriptReply(Arc::new(reply), "2026-11-24T12:00".parse().unwrap())
     }
 
     #[test]
@@ -164,7 +161,7 @@ mod tests {
     fn keys_are_figures_too() {
         let mut reply = Reply::empty(ReplyKind::Digits);
         reply.digits = Spoken::new("9121234567");
-        let reply = ScriptReply::new(reply);
+        let reply = ScriptReply::new(reply, &Zoned::now());
         assert_eq!(reply.phone().into_string().unwrap(), "+79121234567");
         assert!(reply.date().is_unit() && reply.unsure().is_empty());
     }

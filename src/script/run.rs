@@ -10,6 +10,7 @@ use crate::call::history::kind;
 use crate::call::{BargeIn, DialogEnd, Fault, Line};
 use crate::phrases::Answers;
 
+use super::coverage::Probe;
 use super::engine;
 use super::explain;
 use super::prompts;
@@ -26,11 +27,22 @@ pub const STACK_BYTES: usize = 2 * 1024 * 1024;
 pub struct Dialog {
     version: Arc<Version>,
     file: Arc<DialogFile>,
+    probe: Option<Probe>,
 }
 
 impl Dialog {
     pub(super) fn new(version: Arc<Version>, file: Arc<DialogFile>) -> Self {
-        Self { version, file }
+        Self {
+            version,
+            file,
+            probe: None,
+        }
+    }
+
+    /// The same dialog, telling `probe` of every statement that it comes to. It runs some times slower.
+    pub fn watched(mut self, probe: Probe) -> Self {
+        self.probe = Some(probe);
+        self
     }
 
     /// Its name.
@@ -91,7 +103,7 @@ impl Dialog {
             kind::DIALOG,
             json!({ "event": "began", "dialog": file.name, "version": self.version.id() }),
         );
-        let engine = engine::for_call(talk, &self.version.modules);
+        let engine = engine::for_call(talk, &self.version.modules, self.probe.as_ref());
         let result = self
             .begin(talk)
             .and_then(|()| engine.run_ast_with_scope(&mut Scope::new(), &file.ast));

@@ -13,6 +13,7 @@ use crate::call::Fault;
 use crate::config::Language;
 use crate::phrases::Answers;
 
+use super::coverage::{self, Lines};
 use super::engine;
 use super::explain;
 use super::files::{self, Files};
@@ -48,6 +49,7 @@ pub struct Version {
     sounds: Arc<Sounds>,
     answers: Arc<Answers>,
     pub(super) modules: Modules,
+    lines: Lines,
 }
 
 /// What came of compiling: the version where there is no fault.
@@ -70,6 +72,7 @@ impl Version {
             sounds: Arc::default(),
             answers: Arc::default(),
             modules: Modules::default(),
+            lines: Lines::new(),
         })
     }
 
@@ -121,6 +124,11 @@ impl Version {
     /// Language of faults.
     pub fn language(&self) -> Language {
         self.language
+    }
+
+    /// The lines with statements, by file: what a test can reach.
+    pub fn lines(&self) -> &Lines {
+        &self.lines
     }
 
     pub(super) fn sounds(&self) -> &Arc<Sounds> {
@@ -175,6 +183,7 @@ impl<'a> Build<'a> {
                 sounds: Arc::new(self.sounds),
                 answers: Arc::new(self.answers),
                 modules,
+                lines: coverage::lines(&sources),
             })
         });
         Compiled {
