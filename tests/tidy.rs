@@ -71,11 +71,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("main", &["cli", "app", "telemetry"]),
 ];
 
-/// The deciding files of `call`: values in, values out. `net::speaker` is a boundary of plain types.
+/// The deciding files of `call`: values in, values out. `net::speaker` and `net::web` are boundaries of plain types.
 const PURE_CALL: &[&str] = &[
     "ear", "event", "history", "machine", "order", "reply", "request", "summary", "timer", "turn",
 ];
-const PURE_CALL_IMPORTS: &[&str] = &["audio", "phrases", "net::speaker"];
+const PURE_CALL_IMPORTS: &[&str] = &["audio", "phrases", "net::speaker", "net::web"];
 
 /// What a pure file never names: waiting, clocks, files, sockets.
 const IMPURE: &[&str] = &[

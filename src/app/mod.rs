@@ -31,6 +31,7 @@ use crate::http::{self, HealthPart, HttpState};
 use crate::net::agi::{self, AgiLimits, AgiStats};
 use crate::net::ami::{Ami, AmiConfig, AmiState};
 use crate::net::media::{MediaError, MediaHub};
+use crate::net::web::Web;
 use crate::outbound::{Dialer, Lines, Rules};
 use crate::script::{Library, Watch};
 use crate::store::Store;
@@ -145,6 +146,7 @@ impl Runtime {
         )
         .map_err(|e| keep(format!("asterisk.sounds_in_asterisk: {e}")))
         .ok();
+        let web = Web::new(&config.web).map_err(|e| keep(e.to_string())).ok();
         let our_address = resolve(&config.asterisk.our_host)
             .map_err(|e| keep(format!("asterisk.our_host: {e}")))
             .ok();
@@ -178,8 +180,14 @@ impl Runtime {
         else {
             return Err(StartError::Settings(faults));
         };
-        let (Some(files), Some(our_address), Some(agi_listener), Some(http_listener), Some(hub)) =
-            (files, our_address, agi_listener, http_listener, hub)
+        let (
+            Some(files),
+            Some(web),
+            Some(our_address),
+            Some(agi_listener),
+            Some(http_listener),
+            Some(hub),
+        ) = (files, web, our_address, agi_listener, http_listener, hub)
         else {
             return Err(StartError::Settings(faults));
         };
@@ -218,6 +226,7 @@ impl Runtime {
             journal: Arc::new(journal::StoreJournal(store.clone())),
             registry: registry.clone(),
             timings: Arc::default(),
+            web: Arc::new(web),
             awaited: Awaited::default(),
             medium,
             agi_address: SocketAddr::new(our_address, agi_address.port()).to_string(),

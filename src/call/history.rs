@@ -50,6 +50,8 @@ pub mod kind {
     pub const RECORDING: &str = "recording";
     /// A transfer to a person, and what came of it.
     pub const TRANSFER: &str = "transfer";
+    /// A server was asked in mid-call, and what it answered.
+    pub const WEB: &str = "web";
     /// A fault: a script's, with file and line, or the runtime's.
     pub const FAULT: &str = "fault";
     /// Times of a turn on one clock (rule 9 of "Hearing").

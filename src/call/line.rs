@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::reply::{Reply, ReplyKind};
 use super::request::{Ask, BargeIn, MAX_PAUSE_MS, Prompt, Request, Turn};
 use crate::ident::{CallId, ChannelId, Phone};
+use crate::net::web::{WebAnswer, WebOrder};
 
 /// Who called whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub enum Answer {
     Reply(Reply),
     /// To [`Request::Transfer`]: a dial status word (`answered`, `busy`, `no_answer`, `failed`).
     Transfer(&'static str),
+    /// To [`Request::Web`].
+    Web(WebAnswer),
     /// To all others.
     Done,
     /// The call is over; nothing was done.
@@ -276,6 +279,15 @@ impl Line {
         match self.request(Request::Transfer { number, timeout_ms })? {
             Answer::Transfer(status) => Ok(status),
             _ => Ok("failed"),
+        }
+    }
+
+    /// Asks another server, and says `filler` meanwhile. A hang-up ends the wait.
+    pub fn web(&self, order: WebOrder, filler: Vec<Prompt>) -> Result<WebAnswer, LineError> {
+        match self.request(Request::Web { order, filler })? {
+            Answer::Web(answer) => Ok(answer),
+            // The turn's end that a hang-up brings.
+            _ => Err(LineError::HungUp),
         }
     }
 

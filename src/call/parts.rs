@@ -15,6 +15,7 @@ use crate::ident::Token;
 use crate::net::agi::AgiConnection;
 use crate::net::ami::Ami;
 use crate::net::media::MediaHub;
+use crate::net::web::Web;
 use crate::tts::{AsteriskFiles, Prompts};
 use crate::wire::dial::DialTemplate;
 
@@ -37,6 +38,8 @@ pub struct CallParts {
     pub registry: Registry,
     /// How long people wait.
     pub timings: Arc<TurnTimings>,
+    /// Whom dialogs may ask in mid-call.
+    pub web: Arc<Web>,
     /// AGI connections that are awaited.
     pub awaited: Awaited,
     /// The medium in use; changes when Asterisk comes back as another.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::audio::Sound;
 use crate::ident::Phone;
+use crate::net::web::WebOrder;
 use crate::phrases::Answers;
 
 /// A request; each is answered exactly once, on hang-up too.
@@ -26,6 +27,13 @@ pub enum Request {
         number: Phone,
         /// How long it may ring, milliseconds.
         timeout_ms: u64,
+    },
+    /// Ask another server; what is said meanwhile is kept. Answered when both the server and the filler are done.
+    Web {
+        /// What is asked.
+        order: WebOrder,
+        /// Said meanwhile, to its end; may be empty.
+        filler: Vec<Prompt>,
     },
     /// Hang up.
     HangUp,

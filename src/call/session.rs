@@ -24,6 +24,7 @@ use super::summary::{DialogEnd, EndedBy, Fault};
 use crate::audio::Sound;
 use crate::net::media::LinkGuard;
 use crate::net::speaker::{Speaker, SpeakerOrder};
+use crate::net::web::{WebAnswer, WebOrder};
 use crate::tts::Prompts;
 
 /// A dialog: what a session runs on a thread of its own.
@@ -72,6 +73,13 @@ enum Job {
         Result<&'static str, String>,
         Result<Option<Connected>, String>,
     ),
+    Web(WebAnswer),
+}
+
+/// A server is being asked: the dialog gets its answer when the filler is over, too.
+struct Asking {
+    filler: bool,
+    answer: Option<WebAnswer>,
 }
 
 /// The state of [`Session::talk`]'s loop.
@@ -82,6 +90,7 @@ struct Talk {
     /// Who waits for an answer.
     waiting: Option<oneshot::Sender<Answer>>,
     jobs: JoinSet<Job>,
+    asking: Option<Asking>,
     ended_by: Option<EndedBy>,
     /// The medium has ended: by a hang-up, which Asterisk then tells until this moment, or by a fault.
     medium_lost: Option<tokio::time::Instant>,
@@ -99,6 +108,7 @@ impl Session {
             flag,
             waiting: None,
             jobs: JoinSet::new(),
+            asking: None,
             ended_by: None,
             medium_lost: None,
             replied: false,
@@ -197,6 +207,10 @@ impl Session {
                     let _ = self.hearing.orders.try_send(HearingOrder::EndUtterance);
                     continue;
                 }
+                Command::Reply(_) if talk.asking.is_some() => {
+                    talk.asked_web(|asking| asking.filler = false);
+                    continue;
+                }
                 Command::Reply(reply) => {
                     talk.replied |= reply.kind.is_answer();
                     talk.answer(Answer::Reply(reply));
@@ -265,11 +279,35 @@ impl Session {
                     Job::Transfer(status, again.await)
                 });
             }
+            Request::Web { order, filler } => self.ask_web(talk, order, filler),
             Request::HangUp => {
                 talk.answer(Answer::Done);
                 self.over(talk, EndedBy::Dialog);
                 tokio::spawn(self.pbx.hang_up());
             }
+        }
+    }
+
+    /// Asks a server beside the loop, and lets the filler play.
+    fn ask_web(&mut self, talk: &mut Talk, order: WebOrder, filler: Vec<Prompt>) {
+        self.journal.note(
+            kind::WEB,
+            json!({"event": "began", "method": order.method.as_str(), "url": order.url}),
+        );
+        let web = Arc::clone(&self.pbx.parts().web);
+        talk.jobs
+            .spawn(async move { Job::Web(web.ask(&order).await) });
+        talk.asking = Some(Asking {
+            filler: !filler.is_empty(),
+            answer: None,
+        });
+        if !filler.is_empty() {
+            let turn = Turn {
+                prompts: filler,
+                barge_in: super::request::BargeIn::Off,
+                window: None,
+            };
+            self.prepare(talk, turn);
         }
     }
 
@@ -331,6 +369,14 @@ impl Session {
                     }
                 }
                 self.begin(talk, ready, turn);
+            }
+            Job::Web(answer) => {
+                let fault = answer.fault.as_ref();
+                self.journal.note(
+                    kind::WEB,
+                    json!({"event": "ended", "status": answer.status, "fault": fault.map(ToString::to_string)}),
+                );
+                talk.asked_web(|asking| asking.answer = Some(answer));
             }
             Job::Recording(Ok(Some(file))) => {
                 self.journal
@@ -444,6 +490,7 @@ impl Session {
                 _ => {}
             }
         }
+        talk.asking = None;
         // A turn whose sounds were still being made.
         talk.answer(Answer::Reply(Reply::empty(ReplyKind::HangUp)));
         talk.jobs.abort_all();
@@ -472,6 +519,21 @@ impl Session {
 }
 
 impl Talk {
+    /// The server has answered, or the filler is over; the dialog goes on when both have.
+    fn asked_web(&mut self, change: impl FnOnce(&mut Asking)) {
+        let Some(mut asking) = self.asking.take() else {
+            return;
+        };
+        change(&mut asking);
+        match asking.answer.take() {
+            Some(answer) if !asking.filler => self.answer(Answer::Web(answer)),
+            answer => {
+                asking.answer = answer;
+                self.asking = Some(asking);
+            }
+        }
+    }
+
     fn answer(&mut self, answer: Answer) {
         if let Some(waiting) = self.waiting.take() {
             let _ = waiting.send(answer);

@@ -8,6 +8,7 @@ mod read;
 mod table;
 #[cfg(test)]
 mod tests;
+mod web;
 mod yandex;
 
 use std::net::SocketAddr;
@@ -50,6 +51,44 @@ pub struct Config {
     pub voices: Vec<VoiceConfig>,
     /// How many calls, how fast.
     pub calls: CallsConfig,
+    /// Whom dialogs may ask in mid-call.
+    pub web: WebConfig,
+}
+
+/// `web:`
+#[derive(Clone, Debug, PartialEq)]
+pub struct WebConfig {
+    /// Addresses that dialogs may reach, and all below them; none: nothing is reached.
+    pub hosts: Vec<WebHost>,
+    /// Longest request, unless the dialog says otherwise, milliseconds.
+    pub timeout_ms: u64,
+    /// A PEM file with an authority to trust besides the system's own.
+    pub ca: Option<PathBuf>,
+}
+
+/// One of `web.hosts`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WebHost {
+    /// `https://host:port/path`, `http://` likewise.
+    pub url: String,
+    /// For Basic; empty: none.
+    pub user: String,
+    /// For Basic.
+    pub password: Secret,
+    /// For Bearer; empty: none.
+    pub token: Secret,
+}
+
+impl WebHost {
+    /// One that wants no key.
+    pub fn open(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            user: String::new(),
+            password: Secret::default(),
+            token: Secret::default(),
+        }
+    }
 }
 
 /// `scripts:`
@@ -370,6 +409,11 @@ impl Default for Config {
                 retry_after_ms: 600_000,
                 longest_ms: 900_000,
                 fallback: "Извините, произошла ошибка. Мы перезвоним вам позже.".to_owned(),
+            },
+            web: WebConfig {
+                hosts: Vec::new(),
+                timeout_ms: 5_000,
+                ca: None,
             },
         }
     }

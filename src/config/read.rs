@@ -116,6 +116,7 @@ impl Reader<'_> {
             c.voices = self.voices(&spot);
         }
         self.calls(&mut top, c);
+        self.web(&mut top, c);
         self.finish(&top);
         self.ports(c);
     }
@@ -181,7 +182,7 @@ impl Reader<'_> {
     }
 
     /// A Bearer token: what can stand in a header.
-    fn token(&mut self, spot: &Spot) -> Option<String> {
+    pub(super) fn token(&mut self, spot: &Spot) -> Option<String> {
         let token = self.words(spot)?;
         if let Some(bad) = token.chars().find(|c| !c.is_ascii_graphic()) {
             self.fault(spot.node.at, &spot.path, Wrong::Char(bad));
@@ -335,7 +336,7 @@ impl Reader<'_> {
     }
 
     /// The places of a list that is bounded.
-    fn places_of<'n>(&mut self, spot: &Spot<'n>) -> Vec<Spot<'n>> {
+    pub(super) fn places_of<'n>(&mut self, spot: &Spot<'n>) -> Vec<Spot<'n>> {
         let mut places = self.list(spot).unwrap_or_default();
         if places.len() > MAX_LIST {
             let (least, most) = ("0".to_owned(), MAX_LIST.to_string());

@@ -61,6 +61,7 @@ fn the_example_is_the_defaults() {
 fn full_example() -> String {
     EXAMPLE
         .replace("voices: []", "voices:")
+        .replace("  hosts: []", "  hosts:")
         .replace("#: ", "  ")
 }
 
@@ -83,6 +84,15 @@ fn the_examples_optional_parts_are_sound_too() {
     };
     assert_eq!(config.recognizers[2], sherpa);
     assert_eq!(config.recognizers[3], RecognizerConfig::Typed);
+    let host = &config.web.hosts[0];
+    assert_eq!(
+        (
+            host.url.as_str(),
+            host.user.as_str(),
+            host.password.reveal()
+        ),
+        ("https://1c.example.ru/base", "govorun", "пароль")
+    );
     let VoiceConfig::Command {
         command,
         timeout_ms,

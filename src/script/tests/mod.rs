@@ -116,6 +116,16 @@ fn shown(request: &Request) -> String {
         Request::Transfer { number, timeout_ms } => {
             format!("transfer {} {timeout_ms}", number.as_str())
         }
+        Request::Web { order, filler } => {
+            let body = order.body.as_ref().map(ToString::to_string);
+            let filler = filler.len();
+            format!(
+                "web {} {} {} {filler}",
+                order.method.as_str(),
+                order.url,
+                body.unwrap_or_default()
+            )
+        }
         Request::HangUp => "hang_up".to_owned(),
     }
 }
@@ -146,7 +156,7 @@ fn hold(version: &Arc<Version>, dialog: &str, info: CallInfo, script: Vec<Do>) -
         }
         seen.push(shown(&request));
         let hears = matches!(&request, Request::Turn(t) if t.window.is_some())
-            || matches!(request, Request::Transfer { .. });
+            || matches!(request, Request::Transfer { .. } | Request::Web { .. });
         let given = match script.front() {
             Some(Do::HangUp) => script.pop_front(),
             _ if hears => script.pop_front().or(Some(Do::HangUp)),
