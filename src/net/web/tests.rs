@@ -203,7 +203,8 @@ async fn what_is_slow_large_broken_or_gone_is_a_fault_in_time() {
     assert!(matches!(got, Some(WebFault::Unreachable(_))), "{got:?}");
 }
 
-/// A certificate for 127.0.0.1 and its key: made by openssl for these tests only.
+/// A certificate for 127.0.0.1, its key and its authority: made by openssl for these tests only.
+const AUTHORITY: &str = "tests/fixtures/web/authority.pem";
 const CERTIFICATE: &str = "tests/fixtures/web/certificate.pem";
 const KEY: &str = "tests/fixtures/web/key.pem";
 
@@ -241,7 +242,7 @@ async fn https_wants_a_certificate_that_is_trusted() {
     let mut config = WebConfig {
         hosts: vec![WebHost::open(&format!("https://{at}"))],
         timeout_ms: 5_000,
-        ca: Some(root.join(CERTIFICATE)),
+        ca: Some(root.join(AUTHORITY)),
     };
     let get = order(WebMethod::Get, "/", None);
     let got = Web::new(&config).unwrap().ask(&get).await;
