@@ -23,7 +23,7 @@ use govorun::audio::Frame;
 use govorun::ident::Secret;
 use govorun::net::yandex::CloudKey;
 use govorun::tts::yandex::{YandexVoice, YandexVoiceConfig};
-use govorun::tts::{Cached, TtsError, Voice};
+use govorun::tts::{Cached, Speed, TtsError, Voice};
 use govorun::wire::yandex::Classifier;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
@@ -529,7 +529,7 @@ async fn a_voice_speaks_and_is_remembered() {
     );
     // The first request is cut, and made again.
     for _ in 0..2 {
-        let sound = voice.synth("Здравствуйте!").await.unwrap();
+        let sound = voice.synth("Здравствуйте!", Speed::USUAL).await.unwrap();
         assert_eq!((sound.duration_ms(), sound.samples[7]), (13 * 20, 1_013));
     }
     let seen = server.sessions(1).await;
@@ -550,7 +550,7 @@ async fn a_long_text_is_cut_at_sentences_and_joined() {
     let text = text.trim();
     let sound = YandexVoice::new(voice(&server))
         .unwrap()
-        .synth(text)
+        .synth(text, Speed::USUAL)
         .await
         .unwrap();
     let seen = server.sessions(3).await;
@@ -566,7 +566,11 @@ async fn a_long_text_is_cut_at_sentences_and_joined() {
     assert_eq!(sound.duration_ms(), chars as u64 * 20);
     let mut whole = voice(&server);
     whole.speech.unsafe_mode = true;
-    let sound = YandexVoice::new(whole).unwrap().synth(text).await.unwrap();
+    let sound = YandexVoice::new(whole)
+        .unwrap()
+        .synth(text, Speed::USUAL)
+        .await
+        .unwrap();
     assert_eq!(sound.duration_ms(), text.chars().count() as u64 * 20);
 }
 
@@ -585,7 +589,7 @@ async fn a_voice_that_is_refused_names_the_mend() {
         config.speech.voice = name.into();
         let error = YandexVoice::new(config)
             .unwrap()
-            .synth("да")
+            .synth("да", Speed::USUAL)
             .await
             .unwrap_err();
         let told = error.to_string();

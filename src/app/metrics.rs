@@ -8,6 +8,7 @@ use crate::http::{Histogram, Metric, Number};
 use crate::net::agi::AgiStats;
 use crate::net::ami::Ami;
 use crate::net::media::MediaHub;
+use crate::tts::{Prompts, Warming};
 
 /// Reads them all at each call.
 pub(super) fn of(
@@ -16,6 +17,7 @@ pub(super) fn of(
     agi: &Arc<AgiStats>,
     registry: &Registry,
     timings: &Arc<TurnTimings>,
+    (prompts, warming): (Arc<Prompts>, Arc<Warming>),
 ) -> impl Fn() -> Vec<Metric> + Send + Sync + 'static {
     let (ami, hub, agi, registry) = (ami.clone(), hub.clone(), Arc::clone(agi), registry.clone());
     let timings = Arc::clone(timings);
@@ -23,6 +25,7 @@ pub(super) fn of(
         let (ami, media, agi) = (ami.counts(), hub.counts(), agi.counts());
         let metric = |name, help, number| Metric { name, help, number };
         let counter = |name, help, n| metric(name, help, Number::Counter(n));
+        let (spoken, warm) = (prompts.counts(), warming.counts());
         let turns = timings.read().into_iter().map(|step| {
             let count = step.cumulative.last().copied().unwrap_or(0);
             let histogram = Histogram {
@@ -42,6 +45,41 @@ pub(super) fn of(
                 "govorun_turn_seconds",
                 "from step to step of a turn: the person stops, the utterance is over, its text, the script's decision, sound",
                 Number::Histograms("step", turns.collect()),
+            ),
+            counter(
+                "govorun_voice_kept_total",
+                "texts whose sound had been made before",
+                spoken.kept,
+            ),
+            counter(
+                "govorun_voice_made_total",
+                "texts that a voice spoke while a call waited",
+                spoken.made,
+            ),
+            counter(
+                "govorun_voice_failures_total",
+                "times that a voice failed",
+                spoken.failures,
+            ),
+            counter(
+                "govorun_voice_unspoken_total",
+                "texts that no voice could speak",
+                spoken.unspoken,
+            ),
+            metric(
+                "govorun_warming_left",
+                "known texts of the dialogs that are still to be synthesized",
+                Number::Gauge(warm.left),
+            ),
+            counter(
+                "govorun_warming_made_total",
+                "known texts that were synthesized beforehand",
+                warm.made,
+            ),
+            counter(
+                "govorun_warming_failed_total",
+                "known texts that could not be synthesized beforehand",
+                warm.failed,
             ),
             counter(
                 "govorun_ami_links_total",

@@ -11,8 +11,10 @@ mod journal;
 mod medium;
 mod metrics;
 mod place;
+mod probe;
 mod services;
 mod stage;
+mod warmth;
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -35,10 +37,11 @@ use crate::net::web::Web;
 use crate::outbound::{Dialer, Lines, Rules};
 use crate::script::{Library, Watch};
 use crate::store::Store;
-use crate::tts::{AsteriskFiles, Prompts, Voice};
+use crate::tts::{AsteriskFiles, Prompts, Voice, Warming};
 use crate::wire::dial::DialTemplate;
 
 pub use medium::Medium;
+pub use probe::probe;
 pub use stage::{Scene, Stage};
 
 /// Prompt files for Asterisk are bounded to so many bytes; the longest unused go first.
@@ -120,12 +123,18 @@ impl Runtime {
     ) -> Result<Self, StartError> {
         let mut faults = Vec::new();
         let mut keep = |fault: String| faults.push(fault);
+        let missing = match instead.voices {
+            None => probe::probe(&config),
+            Some(_) => Vec::new(),
+        };
+        missing.into_iter().for_each(&mut keep);
         let store = Store::open(&config.store)
             .map_err(|e| keep(e.to_string()))
             .ok();
         let recognizers = instead
             .recognizers
             .or_else(|| services::recognizers(&config, &mut keep));
+        let names = instead.voices.is_none().then(|| config.voice_names());
         let voices = instead
             .voices
             .or_else(|| services::voices(&config, &mut keep));
@@ -197,7 +206,15 @@ impl Runtime {
         let agi_address = local(agi_listener.local_addr())?;
         let http_address = local(http_listener.local_addr())?;
 
-        let library = Arc::new(Library::open(&config.scripts.folder, config.language));
+        if !faults.is_empty() {
+            return Err(StartError::Settings(faults));
+        }
+        // Instead of the config's voices speaks another one, to whom their names mean nothing.
+        let library = Arc::new(Library::open_for(
+            &config.scripts.folder,
+            config.language,
+            names,
+        ));
         let status = library.status();
         if !status.faults.is_empty() {
             return Err(StartError::Scripts(status.faults));
@@ -217,11 +234,13 @@ impl Runtime {
         let (medium_in, medium) = watch::channel(config.media.kind);
         let (told_in, told) = watch::channel(Medium::default());
         let registry = Registry::default();
+        let prompts = Arc::new(Prompts::new(voices));
+        let warming = Arc::new(Warming::new(Arc::clone(&prompts)));
         let parts = Arc::new(CallParts {
             ami: ami.clone(),
             hub: hub.clone(),
             recognizers,
-            prompts: Arc::new(Prompts::new(voices)),
+            prompts: Arc::clone(&prompts),
             files: Arc::new(files),
             journal: Arc::new(journal::StoreJournal(store.clone())),
             registry: registry.clone(),
@@ -247,6 +266,12 @@ impl Runtime {
             config.media.kind,
             medium_in,
             told_in,
+            stop.clone(),
+        ));
+        tasks.spawn(warmth::follow(
+            Arc::clone(&library),
+            Arc::clone(&warming),
+            config.calls.fallback.clone(),
             stop.clone(),
         ));
         let inbound = inbound::Inbound {
@@ -297,6 +322,7 @@ impl Runtime {
             &agi_stats,
             &registry,
             &parts.timings,
+            (prompts, warming),
         ))
         .with_hang_up({
             let registry = registry.clone();

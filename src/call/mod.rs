@@ -28,6 +28,7 @@ mod talk;
 pub mod timer;
 pub mod timing;
 mod turn;
+mod voicing;
 
 pub use history::HistoryEvent;
 pub use journal::Journal;
@@ -36,7 +37,7 @@ pub use order::Order;
 pub use parts::{Awaited, CallParts};
 pub use registry::Registry;
 pub use reply::{Reply, ReplyKind};
-pub use request::{Ask, BargeIn, DigitRule, Prompt, Request, Turn, Window};
+pub use request::{Ask, BargeIn, DigitRule, Prompt, Request, Saying, Turn, Window};
 pub use session::Dialog;
 pub use summary::{DialogEnd, EndedBy, Fault, Status, Summary, outcome};
 pub use timing::TurnTimings;

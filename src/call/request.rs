@@ -49,8 +49,33 @@ pub const MAX_PROMPTS: usize = 50;
 pub enum Prompt {
     /// A prompt file, loaded with the scripts.
     Sound(Sound),
-    /// Text to be spoken; a prompt file whose text it is, else a voice.
-    Text(String),
+    /// Text to be spoken by a voice.
+    Text(Saying),
+}
+
+/// A text that a voice speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saying {
+    /// The text.
+    pub text: String,
+    /// The voice to be asked first, by its name in the config; `None`: the config's order.
+    pub voice: Option<String>,
+    /// How fast, percent of the voice's usual speed.
+    pub speed_percent: u16,
+    /// Played instead where no voice can.
+    pub otherwise: Option<Sound>,
+}
+
+impl Saying {
+    /// By the config's first voice, at its usual speed, with nothing to play instead.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            voice: None,
+            speed_percent: 100,
+            otherwise: None,
+        }
+    }
 }
 
 /// Prompts, then (or meanwhile) a listening window.

@@ -19,8 +19,9 @@ use super::link::{self, Connected};
 use super::machine::CallMachine;
 use super::pbx::{Pbx, Told, asterisk_json};
 use super::reply::{Reply, ReplyKind};
-use super::request::{MAX_PROMPTS, Prompt, Request, Turn};
+use super::request::{MAX_PROMPTS, Prompt, Request, Saying, Turn};
 use super::summary::{DialogEnd, EndedBy, Fault};
+use super::voicing::{self, Voiced};
 use crate::audio::Sound;
 use crate::net::media::LinkGuard;
 use crate::net::speaker::{Speaker, SpeakerOrder};
@@ -36,8 +37,6 @@ const AFTER_HANG_UP: Duration = Duration::from_secs(5);
 const DIALOG_STACK: usize = 4 << 20;
 /// A both-way medium ends with the channel; Asterisk tells of the hang-up within this.
 const HANG_UP_FOLLOWS: Duration = Duration::from_secs(1);
-/// A prompt's text that no voice speaks within this is skipped.
-const VOICE_DEADLINE: Duration = Duration::from_secs(15);
 
 /// How a talk ended.
 #[derive(Debug)]
@@ -67,7 +66,7 @@ pub(super) struct Session {
 
 /// Work that ends later.
 enum Job {
-    Sounds(Turn, Vec<Result<Sound, String>>),
+    Sounds(Turn, Vec<Voiced>),
     Recording(Result<Option<String>, String>),
     Transfer(
         Result<&'static str, String>,
@@ -325,26 +324,7 @@ impl Session {
         }
         let prompts = Arc::clone(&self.prompts);
         talk.jobs.spawn(async move {
-            let mut sounds = Vec::with_capacity(turn.prompts.len());
-            for prompt in std::mem::take(&mut turn.prompts) {
-                sounds.push(match prompt {
-                    Prompt::Sound(sound) => Ok(sound),
-                    Prompt::Text(text) => {
-                        match tokio::time::timeout(
-                            VOICE_DEADLINE,
-                            prompts.sound_for_text(&text, &|_| None),
-                        )
-                        .await
-                        {
-                            Ok(Ok(sound)) => Ok(sound),
-                            Ok(Err(error)) => Err(format!("{text:?}: {error}")),
-                            Err(_) => {
-                                Err(format!("{text:?}: no voice spoke it in {VOICE_DEADLINE:?}"))
-                            }
-                        }
-                    }
-                });
-            }
+            let sounds = voicing::voice(&prompts, std::mem::take(&mut turn.prompts)).await;
             Job::Sounds(turn, sounds)
         });
     }
@@ -364,8 +344,19 @@ impl Session {
                 let mut ready = Vec::with_capacity(sounds.len());
                 for sound in sounds {
                     match sound {
-                        Ok(sound) => ready.push(sound),
-                        Err(message) => self.journal.note(kind::FAULT, json!({"message": message})),
+                        Voiced::Sound(sound) => ready.push(sound),
+                        Voiced::Failed {
+                            text,
+                            reason,
+                            instead,
+                        } => {
+                            let name = instead.as_ref().map(|sound| &sound.name);
+                            self.journal.note(
+                                kind::FAULT,
+                                json!({"message": reason, "text": text, "instead": name}),
+                            );
+                            ready.extend(instead);
+                        }
                     }
                 }
                 self.begin(talk, ready, turn);
@@ -503,7 +494,7 @@ impl Session {
         }
         let (sender, receiver) = oneshot::channel();
         let turn = Turn {
-            prompts: vec![Prompt::Text(self.fallback.clone())],
+            prompts: vec![Prompt::Text(Saying::plain(self.fallback.clone()))],
             barge_in: super::request::BargeIn::Off,
             window: None,
         };
@@ -511,7 +502,7 @@ impl Session {
         // The same loop serves it: the "dialog" now is one that waits for this answer.
         let (done, mut over) = oneshot::channel();
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(VOICE_DEADLINE * 2, receiver).await;
+            let _ = tokio::time::timeout(voicing::DEADLINE * 2, receiver).await;
             let _ = done.send(DialogEnd::default());
         });
         self.serve(talk, &mut over).await;

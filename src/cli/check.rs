@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, ConfigFault, Language};
-use crate::script::{Report, check_folder};
+use crate::script::{Report, check_folder_for};
 
 use super::arguments::Check;
 use super::{Ended, place, screen};
@@ -32,10 +32,20 @@ pub(super) fn run(wanted: &Check) -> Ended {
         ));
     }
     let mut faults = 0;
+    let mut voices = None;
     let (folder, language) = match (&config, folder) {
         (Some(file), _) => match load(file) {
             Ok(config) => {
-                screen::line(&format!("Настройки {}: ошибок нет", file.display()));
+                let missing = crate::app::probe(&config);
+                faults += missing.len();
+                if missing.is_empty() {
+                    screen::line(&format!("Настройки {}: ошибок нет", file.display()));
+                } else {
+                    screen::line(&format!("Настройки {} на этой машине:", file.display()));
+                    missing.iter().for_each(|fault| screen::line(fault));
+                    screen::line("");
+                }
+                voices = Some(config.voice_names());
                 (Some(config.scripts.folder), config.language)
             }
             Err(found) => {
@@ -53,7 +63,7 @@ pub(super) fn run(wanted: &Check) -> Ended {
     };
     let mut total = String::new();
     if let Some(folder) = folder {
-        let report = check_folder(&folder, language);
+        let report = check_folder_for(&folder, language, voices.as_deref());
         faults += report.faults.len();
         tell(&folder, &report);
         total = totals(&report);

@@ -323,6 +323,14 @@ pub struct CallsConfig {
 }
 
 impl Config {
+    /// Names of the voices, in their order.
+    pub fn voice_names(&self) -> Vec<String> {
+        let name = |voice: &VoiceConfig| match voice {
+            VoiceConfig::Command { name, .. } | VoiceConfig::Yandex { name, .. } => name.clone(),
+        };
+        self.voices.iter().map(name).collect()
+    }
+
     /// Reads the settings from the file `path`; `${NAME}` is looked up by `env`. Relative paths in it are relative to its folder.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ fn options(talk: &Talk, map: &Map, taker: Taker) -> Res<Options> {
 fn speak(context: &Ctx, what: &Dynamic, bare: Bare, map: &Map) -> Res<ScriptReply> {
     let talk = talk(context)?;
     let options = options(&talk, map, Taker::Speak)?;
-    let prompts = prompts(&talk, what, bare)?;
+    let prompts = prompts(&talk, what, bare, &options)?;
     let reply = talk.reply(|line| line.play(prompts, options.barge_in))?;
     Ok(ScriptReply::new(reply, &talk.line.now()))
 }
@@ -93,9 +93,9 @@ pub(super) fn listen(module: &mut Module, name: &str) {
 /// Options and a question become what the line asks.
 fn question(talk: &Talk, what: &Dynamic, options: Options) -> Res<Ask> {
     Ok(Ask {
-        prompts: rising(talk, what)?,
-        no_input: prompts(talk, &options.no_input, Bare::Text)?,
-        no_match: prompts(talk, &options.no_match, Bare::Text)?,
+        prompts: rising(talk, what, &options)?,
+        no_input: prompts(talk, &options.no_input, Bare::Text, &options)?,
+        no_match: prompts(talk, &options.no_match, Bare::Text, &options)?,
         attempts: options.attempts,
         barge_in: options.barge_in,
         window: options.window,
@@ -247,6 +247,8 @@ pub(super) fn transfer(module: &mut Module, name: &str) {
     fn transfer(context: &Ctx, number: &str, map: &Map) -> Res<ImmutableString> {
         let talk = talk(context)?;
         let options = options(&talk, map, Taker::Transfer)?;
+        // As in prompts: the number may be a parameter.
+        let number = &talk.fill(number)?;
         let number = Phone::parse(number).map_err(|error| {
             fault(tr!(
                 talk.language,
@@ -320,8 +322,8 @@ pub(super) fn is_of_the_line(outcome: &str) -> bool {
 pub(super) fn finish(module: &mut Module, name: &str) {
     fn finish(context: &Ctx, outcome: &str, data: &Map) -> Res<()> {
         let talk = talk(context)?;
-        talk.name_is_good(outcome)?;
-        if is_of_the_line(outcome) {
+        let outcome = talk.name(outcome)?;
+        if is_of_the_line(&outcome) {
             return Err(fault(tr!(
                 talk.language,
                 "итог «{outcome}» ставит сам Говорун, когда дозвониться не вышло: выберите другое слово",
@@ -331,7 +333,7 @@ pub(super) fn finish(module: &mut Module, name: &str) {
         for (key, value) in data {
             talk.set(key, value)?;
         }
-        talk.left(|left| left.outcome = Some(outcome.to_owned()));
+        talk.left(|left| left.outcome = Some(outcome.into_owned()));
         Err(ended(Ending::Finished))
     }
     form!(module, name, |c: Ctx, outcome: &str| finish(
@@ -347,7 +349,7 @@ pub(super) fn finish(module: &mut Module, name: &str) {
 pub(super) fn stage(module: &mut Module, name: &str) {
     form!(module, name, |c: Ctx, name: &str| {
         let talk = talk(&c)?;
-        talk.name_is_good(name)?;
+        let name = talk.name(name)?;
         talk.note(kind::STAGE, json!({ "name": name }))
     });
 }
@@ -380,6 +382,7 @@ pub(super) fn log(module: &mut Module, name: &str) {
 impl Talk {
     /// `log`, `print` and `debug`.
     pub(super) fn log(&self, text: &str) -> Res<()> {
+        let text = super::fill::plain(text);
         let text: String = text.chars().take(super::prompts::MAX_TEXT_CHARS).collect();
         self.note(kind::LOG, json!({ "text": text }))
     }
@@ -388,7 +391,7 @@ impl Talk {
 pub(super) fn event(module: &mut Module, name: &str) {
     fn event(context: &Ctx, name: &str, data: &Dynamic) -> Res<()> {
         let talk = talk(context)?;
-        talk.name_is_good(name)?;
+        let name = talk.name(name)?;
         let data = talk.json(data)?;
         talk.note(kind::EVENT, json!({ "name": name, "data": data }))
     }

@@ -27,8 +27,13 @@ pub struct Report {
 
 /// Checks a folder of dialogs.
 pub fn check_folder(path: &Path, language: Language) -> Report {
+    check_folder_for(path, language, None)
+}
+
+/// The same where the server's voices are known, by their names.
+pub fn check_folder_for(path: &Path, language: Language, voices: Option<&[String]>) -> Report {
     match files::read(path, language) {
-        Ok(files) => check(&files, language),
+        Ok(files) => check_for(&files, language, voices),
         Err(faults) => Report {
             faults,
             warnings: Vec::new(),
@@ -41,7 +46,11 @@ pub fn check_folder(path: &Path, language: Language) -> Report {
 
 /// Checks files that are in memory.
 pub fn check(files: &Files, language: Language) -> Report {
-    let compiled = Version::compile(files, language);
+    check_for(files, language, None)
+}
+
+fn check_for(files: &Files, language: Language, voices: Option<&[String]>) -> Report {
+    let compiled = Version::compile_for(files, language, voices);
     let named = |file: &str| {
         let mut all = compiled.faults.iter().chain(&compiled.warnings);
         all.any(|f| f.file == file && f.line > 0)

@@ -228,7 +228,7 @@ fn sentence(error: &EvalAltResult, language: Language, own: &[String]) -> String
     use EvalAltResult as E;
     match error {
         // Our own words' faults come ready; a script's `throw` says what it says.
-        E::ErrorRuntime(text, _) => text.to_string(),
+        E::ErrorRuntime(text, _) => super::fill::plain(&text.to_string()).into_owned(),
         E::ErrorParsing(what, _) => {
             syntax(what, language).unwrap_or_else(|| other(&what.to_string(), language))
         }

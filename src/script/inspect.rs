@@ -14,7 +14,7 @@ use super::explain;
 use super::fill;
 use super::modules::{Modules, plain};
 use super::options::{self, Options, Taker};
-use super::prompts::{PLAY_KEYS, SAY_KEYS};
+use super::prompts::{MAX_TEXT_CHARS, PLAY_KEYS, SAY_KEYS, too_long};
 use super::settings::Settings;
 use super::sounds::Sounds;
 use super::talk::perhaps;
@@ -41,6 +41,8 @@ pub(super) struct Known<'a> {
     pub(super) settings: &'a Settings,
     pub(super) defaults: &'a Options,
     pub(super) is_dialog: bool,
+    /// Names of the server's voices, where they are known.
+    pub(super) voices: Option<&'a [String]>,
 }
 
 /// What it found.
@@ -376,9 +378,14 @@ impl Inspection<'_> {
             Ok(setting) => setting,
             Err(message) => return self.fault(position, message),
         };
-        use options::Setting::{Expect, NoInput, NoMatch, Prompt};
+        use options::Setting::{Expect, NoInput, NoMatch, Prompt, Voice};
         if matches!(setting, NoInput | NoMatch | Prompt) {
             return self.prompt(Some(value), true);
+        }
+        if let (Voice, Expr::StringConstant(voice, at)) = (setting, value)
+            && let Err(message) = options::known_voice(voice, self.known.voices, l)
+        {
+            return self.fault(*at, message);
         }
         // Each name in the list has its own place.
         if let (Expect, Expr::Array(items, _)) = (setting, value) {
@@ -438,6 +445,10 @@ impl Inspection<'_> {
                 self.filled(text, *position);
                 if !is_text && fill::names(text).is_empty() {
                     self.sound(text, *position);
+                }
+                let chars = text.chars().count();
+                if is_text && chars > MAX_TEXT_CHARS && self.known.sounds.speaking(text).is_none() {
+                    self.fault(*position, too_long(chars, self.known.language));
                 }
             }
             Some(Expr::Array(items, _)) => {

@@ -1,7 +1,11 @@
 //! Russian keywords: `если` is `if`, as 1C's own language has it. Faults keep their line and column, since only tokens
 //! are changed, never the text.
 
+use std::borrow::Cow;
+
 use rhai::Token;
+
+use super::fill::written;
 
 /// A keyword under its two names.
 #[derive(Clone, Copy)]
@@ -62,6 +66,11 @@ pub(super) fn translate(token: Token) -> Token {
             None => Token::Identifier(name),
         },
         Token::Reserved(word) if *word == "is" => Token::Identifier(word),
+        // `${name}` between double quotes.
+        Token::StringConstant(text) => match written(&text) {
+            Cow::Owned(own) => Token::StringConstant(Box::new(own.into())),
+            Cow::Borrowed(_) => Token::StringConstant(text),
+        },
         other => other,
     }
 }

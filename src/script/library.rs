@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::call::Fault;
 use crate::config::Language;
@@ -61,7 +62,10 @@ struct Last {
 pub struct Library {
     folder: PathBuf,
     language: Language,
+    /// Names of the server's voices, where they are known.
+    voices: Option<Vec<String>>,
     current: RwLock<Arc<Version>>,
+    swaps: watch::Sender<()>,
     /// Held while a reload runs, so that two can't overtake each other.
     last: Mutex<Last>,
 }
@@ -69,9 +73,20 @@ pub struct Library {
 impl Library {
     /// Reads the folder. Where it has faults the library is empty, and [`Self::status`] tells them; a reload mends it.
     pub fn open(folder: impl Into<PathBuf>, language: Language) -> Self {
+        Self::open_for(folder, language, None)
+    }
+
+    /// The same where the server's voices are known, by their names: dialogs that name another one are faulty.
+    pub fn open_for(
+        folder: impl Into<PathBuf>,
+        language: Language,
+        voices: Option<Vec<String>>,
+    ) -> Self {
         let library = Self {
             folder: folder.into(),
             language,
+            voices,
+            swaps: watch::Sender::new(()),
             current: RwLock::new(Version::empty(language)),
             last: Mutex::new(Last {
                 since: Timestamp::now(),
@@ -87,12 +102,19 @@ impl Library {
         Self {
             folder: PathBuf::new(),
             language: version.language(),
+            voices: None,
+            swaps: watch::Sender::new(()),
             current: RwLock::new(version),
             last: Mutex::new(Last {
                 since: Timestamp::now(),
                 faults: Vec::new(),
             }),
         }
+    }
+
+    /// Tells of every swap from now on.
+    pub fn swaps(&self) -> watch::Receiver<()> {
+        self.swaps.subscribe()
     }
 
     /// The watched folder.
@@ -117,7 +139,7 @@ impl Library {
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = files::read(&self.folder, self.language).and_then(|files| {
-            let compiled = Version::compile(&files, self.language);
+            let compiled = Version::compile_for(&files, self.language, self.voices.as_deref());
             compiled.version.ok_or(compiled.faults)
         });
         match loaded {
@@ -129,6 +151,7 @@ impl Library {
                 last.since = Timestamp::now();
                 let id = version.id().to_owned();
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = version;
+                self.swaps.send_replace(());
                 Reloaded::Swapped { version: id }
             }
             Err(faults) => {

@@ -28,6 +28,7 @@ mod bounds;
 mod engine;
 mod explain;
 mod fill;
+mod foresee;
 mod inspect;
 mod modules;
 mod near;
@@ -41,7 +42,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Report, check_folder};
+pub use check::{Report, check_folder, check_folder_for};
 pub use library::{DialogInfo, Library, LibraryStatus};
 pub use run::Dialog;
 pub use version::Version;

@@ -36,6 +36,8 @@ pub enum Setting {
     Prompt,
     MinDigits,
     Ring,
+    Voice,
+    Speed,
 }
 
 /// One row of the table.
@@ -94,6 +96,8 @@ pub const SETTINGS: &[Row] = &[
     row(Setting::Prompt, ("prompt", "вопрос"), "что сказать перед вводом", "said before the input", r#""Введите номер.""#),
     row(Setting::MinDigits, ("min", "не_меньше"), "сколько цифр самое меньшее", "fewest digits", "1"),
     row(Setting::Ring, ("ring", "звонить"), "сколько секунд звонить тому, на кого переводим", "how long the other one is rung, seconds", "30"),
+    row(Setting::Voice, ("voice", "голос"), "каким голосом сказать: имя из voices в govorun.yaml; если он откажет, скажет следующий", "the voice that speaks: its name under `voices` in govorun.yaml; where it fails the next one speaks", r#""yandex""#),
+    row(Setting::Speed, ("speed", "скорость"), "как быстро говорить: от 0.5 до 2, обычно 1; действует, если голос это умеет", "how fast to speak: 0.5 to 2, 1 is usual; for voices that can", "1.2"),
 ];
 
 /// Those of a listening window.
@@ -115,6 +119,9 @@ const WINDOW: &[Setting] = &[
 /// Those of a question that is asked again.
 const ASKING: &[Setting] = &[Setting::Attempts, Setting::NoInput, Setting::NoMatch];
 
+/// Those of whatever speaks.
+const SPEAKING: &[Setting] = &[Setting::Voice, Setting::Speed];
+
 /// Who takes settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taker {
@@ -135,12 +142,16 @@ impl Taker {
     pub(super) fn takes(self, setting: Setting) -> bool {
         let window = WINDOW.contains(&setting);
         let asking = ASKING.contains(&setting);
+        let speaking = SPEAKING.contains(&setting);
         match self {
-            Self::Speak => setting == Setting::BargeIn,
+            Self::Speak => speaking || setting == Setting::BargeIn,
             Self::Listen => window,
-            Self::Ask => window || asking,
+            Self::Ask => window || asking || speaking,
             Self::Digits => {
-                window || asking || matches!(setting, Setting::Prompt | Setting::MinDigits)
+                window
+                    || asking
+                    || speaking
+                    || matches!(setting, Setting::Prompt | Setting::MinDigits)
             }
             Self::Transfer => setting == Setting::Ring,
         }
@@ -185,6 +196,10 @@ pub(super) struct Options {
     /// `max_digits` was named.
     pub(super) max_digits_named: bool,
     pub(super) ring_ms: u64,
+    /// The voice that is asked first.
+    pub(super) voice: Option<String>,
+    /// How fast, percent.
+    pub(super) speed_percent: u16,
 }
 
 impl Options {
@@ -205,6 +220,8 @@ impl Options {
             min_digits: None,
             max_digits_named: false,
             ring_ms: 30_000,
+            voice: None,
+            speed_percent: 100,
         }
     }
 
@@ -262,6 +279,8 @@ impl Options {
             }
             Setting::MinDigits => self.min_digits = Some(whole(value, 0, 40, l)?),
             Setting::Ring => self.ring_ms = seconds(value, 1.0, 300.0, l)?,
+            Setting::Voice => self.voice = Some(voice(value, l)?),
+            Setting::Speed => self.speed_percent = speed(value, l)?,
         }
         Ok(())
     }
@@ -324,6 +343,27 @@ pub(super) fn known_answer(name: &str, answers: &Answers, l: Language) -> Result
     ))
 }
 
+/// A voice that a script names is one of the server's, where those are known.
+pub(super) fn known_voice(
+    name: &str,
+    voices: Option<&[String]>,
+    l: Language,
+) -> Result<(), String> {
+    let Some(voices) = voices.filter(|voices| !voices.iter().any(|v| v == name)) else {
+        return Ok(());
+    };
+    let hint = perhaps(l, name, voices.iter().map(String::as_str));
+    let list = match voices {
+        [] => tr!(l, "никаких", "none"),
+        some => some.join(", "),
+    };
+    Err(tr!(
+        l,
+        "нет голоса «{name}»{hint}. В govorun.yaml есть: {list}",
+        "there is no voice {name:?}{hint}. govorun.yaml has: {list}"
+    ))
+}
+
 fn seconds(value: &Dynamic, least: f64, most: f64, l: Language) -> Result<u64, String> {
     let number = value
         .as_float()
@@ -337,6 +377,32 @@ fn seconds(value: &Dynamic, least: f64, most: f64, l: Language) -> Result<u64, S
             "число секунд от {least} до {most}",
             "a number of seconds from {least} to {most}"
         )),
+    }
+}
+
+fn voice(value: &Dynamic, l: Language) -> Result<String, String> {
+    let name = value.read_lock::<ImmutableString>();
+    name.filter(|name| !name.is_empty() && name.chars().count() <= 100)
+        .map(|name| name.as_str().to_owned())
+        .ok_or_else(|| {
+            tr!(
+                l,
+                "имя голоса из govorun.yaml",
+                "a voice's name in govorun.yaml"
+            )
+        })
+}
+
+/// Percent.
+fn speed(value: &Dynamic, l: Language) -> Result<u16, String> {
+    let number = value
+        .as_float()
+        .or_else(|_| value.as_int().map(|i| i as f64));
+    match number {
+        // Bounded, so the number fits.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Ok(factor) if (0.5..=2.0).contains(&factor) => Ok((factor * 100.0).round() as u16),
+        _ => Err(tr!(l, "число от 0.5 до 2", "a number from 0.5 to 2")),
     }
 }
 

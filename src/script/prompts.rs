@@ -5,14 +5,16 @@ use std::sync::Arc;
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use crate::audio::Sound;
-use crate::call::Prompt;
 use crate::call::request::MAX_PROMPTS;
+use crate::call::{Prompt, Saying};
+use crate::config::Language;
 
+use super::options::Options;
 use super::talk::{Res, Talk, fault};
 use super::tr;
 
-/// Longest text of one prompt, characters.
-pub(super) const MAX_TEXT_CHARS: usize = 4_000;
+/// Longest text of one prompt, characters: what voices take.
+pub(super) const MAX_TEXT_CHARS: usize = 2_000;
 /// `#{ play: "file" }`.
 pub(super) const PLAY_KEYS: [&str; 2] = ["play", "проиграть"];
 /// `#{ say: "text" }`.
@@ -28,9 +30,14 @@ pub(super) enum Bare {
 }
 
 /// Reads a prompt: a string, `#{play: name}`, `#{say: text}`, a list of these, or `()` for nothing.
-pub(super) fn prompts(talk: &Talk, value: &Dynamic, bare: Bare) -> Res<Vec<Prompt>> {
+pub(super) fn prompts(
+    talk: &Talk,
+    value: &Dynamic,
+    bare: Bare,
+    options: &Options,
+) -> Res<Vec<Prompt>> {
     let mut found = Vec::new();
-    collect(talk, value, bare, &mut found, 0)?;
+    collect(talk, value, bare, options, &mut found, 0)?;
     if found.len() > MAX_PROMPTS {
         let n = found.len();
         return Err(fault(tr!(
@@ -43,10 +50,13 @@ pub(super) fn prompts(talk: &Talk, value: &Dynamic, bare: Bare) -> Res<Vec<Promp
 }
 
 /// Reads the prompt of `ask`: in a list, each element is the question of one more attempt ("rising prompts").
-pub(super) fn rising(talk: &Talk, value: &Dynamic) -> Res<Vec<Vec<Prompt>>> {
+pub(super) fn rising(talk: &Talk, value: &Dynamic, options: &Options) -> Res<Vec<Vec<Prompt>>> {
     match value.read_lock::<Array>() {
-        Some(list) => list.iter().map(|v| prompts(talk, v, Bare::Text)).collect(),
-        None => Ok(vec![prompts(talk, value, Bare::Text)?]),
+        Some(list) => list
+            .iter()
+            .map(|v| prompts(talk, v, Bare::Text, options))
+            .collect(),
+        None => Ok(vec![prompts(talk, value, Bare::Text, options)?]),
     }
 }
 
@@ -54,6 +64,7 @@ fn collect(
     talk: &Talk,
     value: &Dynamic,
     bare: Bare,
+    options: &Options,
     found: &mut Vec<Prompt>,
     depth: usize,
 ) -> Res<()> {
@@ -64,7 +75,7 @@ fn collect(
         let text = talk.fill(&text)?;
         if !text.trim().is_empty() {
             found.push(match bare {
-                Bare::Text => spoken(talk, text)?,
+                Bare::Text => spoken(talk, text, options)?,
                 Bare::File => file(talk, &text)?,
             });
         }
@@ -74,7 +85,7 @@ fn collect(
         && depth < 4
     {
         for item in list.iter() {
-            collect(talk, item, bare, found, depth + 1)?;
+            collect(talk, item, bare, options, found, depth + 1)?;
         }
         return Ok(());
     }
@@ -84,7 +95,7 @@ fn collect(
     {
         for (keys, bare) in [(PLAY_KEYS, Bare::File), (SAY_KEYS, Bare::Text)] {
             if let Some(inner) = keys.iter().find_map(|k| map.get(*k)) {
-                return collect(talk, inner, bare, found, depth + 1);
+                return collect(talk, inner, bare, options, found, depth + 1);
             }
         }
     }
@@ -96,20 +107,31 @@ fn collect(
     )))
 }
 
-fn spoken(talk: &Talk, text: String) -> Res<Prompt> {
+fn spoken(talk: &Talk, text: String, options: &Options) -> Res<Prompt> {
     if let Some(sound) = talk.sounds.speaking(&text) {
         // Under the text's own name: history and 1C read what was said, not which file said it.
         return Ok(Prompt::Sound(Sound::new(text, Arc::clone(&sound.samples))));
     }
     let chars = text.chars().count();
     if chars > MAX_TEXT_CHARS {
-        return Err(fault(tr!(
-            talk.language,
-            "слишком длинный текст: {chars} знаков, можно не больше {MAX_TEXT_CHARS}",
-            "too long a text: {chars} characters, {MAX_TEXT_CHARS} are the most"
-        )));
+        return Err(fault(too_long(chars, talk.language)));
     }
-    Ok(Prompt::Text(text))
+    let fallback = &talk.dialog.settings.fallback;
+    Ok(Prompt::Text(Saying {
+        text,
+        voice: options.voice.clone(),
+        speed_percent: options.speed_percent,
+        otherwise: talk.sounds.named(fallback).cloned(),
+    }))
+}
+
+/// Told at run and at `check`.
+pub(super) fn too_long(chars: usize, language: Language) -> String {
+    tr!(
+        language,
+        "слишком длинный текст: {chars} знаков, можно не больше {MAX_TEXT_CHARS}; разделите его на несколько фраз",
+        "too long a text: {chars} characters, {MAX_TEXT_CHARS} are the most; split it into several prompts"
+    )
 }
 
 /// The sound of that name.

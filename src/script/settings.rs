@@ -24,6 +24,8 @@ pub(super) struct Settings {
     pub(super) listen: Map<String, Value>,
     /// Phrases of this dialog only, over `phrases.yaml`.
     pub(super) phrases: BTreeMap<String, Vec<String>>,
+    /// The prompt file that is played where no voice can speak a text; empty: nothing is.
+    pub(super) fallback: String,
     /// Record every call.
     pub(super) recording: bool,
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::audio::Sound;
+use crate::audio::wav::{MAX_CHANNELS, MAX_SECONDS, WavError};
+use crate::config::Language;
 
 /// Prompts, whole in memory.
 #[derive(Debug, Default)]
@@ -42,6 +44,46 @@ impl Sounds {
     /// All names.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
+    }
+}
+
+/// What is wrong with a sound file, for the analyst.
+pub(super) fn unreadable(what: &WavError, language: Language) -> String {
+    if language == Language::En {
+        return format!("the sound can't be read: {what}");
+    }
+    let mend = "ffmpeg -i было.mp3 -ar 8000 -ac 1 стало.wav";
+    match what {
+        WavError::NotWav { found } => {
+            format!("это не WAV (начинается с «{found}»): переведите в WAV, например {mend}")
+        }
+        WavError::Missing { chunk } => {
+            format!(
+                "в файле WAV нет части «{}»: он повреждён, сохраните его ещё раз",
+                chunk.trim()
+            )
+        }
+        WavError::Truncated {
+            declared, there, ..
+        } => format!(
+            "файл обрезан: должно быть {declared} байт, а есть {there}; скопируйте его ещё раз"
+        ),
+        WavError::Format { format, bits } => format!(
+            "такой вид звука не читается (код {format}, {bits} бит): сохраните как PCM 16 бит, например {mend}"
+        ),
+        WavError::Rate { rate } => {
+            format!("частота {rate} Гц не годится, нужно от 4000 до 192000: сохраните с 8000")
+        }
+        WavError::Channels { channels } => format!(
+            "каналов {channels}, можно от 1 до {MAX_CHANNELS}: сохраните одним каналом (моно)"
+        ),
+        WavError::TooLong { seconds } => {
+            format!("звук длиной {seconds} с, можно не больше {MAX_SECONDS}: разделите его")
+        }
+        WavError::TooLarge { bytes } => {
+            format!("{bytes} байт — слишком много: сохраните как 8 кГц, моно, 16 бит")
+        }
+        WavError::Empty => "в файле нет звука: запишите его ещё раз".to_owned(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! One run of a dialog, as the words of the language see it: its line, its version's parts, what it leaves.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +12,7 @@ use crate::call::history::kind;
 use crate::call::{Line, LineError, Reply, ReplyKind};
 use crate::config::Language;
 
-use super::fill::fill;
+use super::fill;
 use super::near::nearest;
 use super::sounds::Sounds;
 use super::tr;
@@ -130,17 +131,17 @@ impl Talk {
 
     /// `set(key, value)`, and each field of `finish(outcome, data)`.
     pub(super) fn set(&self, key: &str, value: &Dynamic) -> Res<()> {
-        self.name_is_good(key)?;
+        let key = self.name(key)?;
         let value = self.json(value)?;
         self.left(|left| {
-            if left.data.len() >= MAX_FIELDS && !left.data.contains_key(key) {
+            if left.data.len() >= MAX_FIELDS && !left.data.contains_key(key.as_ref()) {
                 return Err(fault(tr!(
                     self.language,
                     "больше {MAX_FIELDS} полей за один разговор",
                     "over {MAX_FIELDS} fields in one call"
                 )));
             }
-            left.data.insert(key.to_owned(), value.clone());
+            left.data.insert(key.clone().into_owned(), value.clone());
             Ok(())
         })?;
         self.note(kind::SET, serde_json::json!({ "key": key, "value": value }))
@@ -167,7 +168,8 @@ impl Talk {
     }
 
     /// Names are short and on one line.
-    pub(super) fn name_is_good(&self, name: &str) -> Res<()> {
+    pub(super) fn name<'a>(&self, name: &'a str) -> Res<Cow<'a, str>> {
+        let name = fill::plain(name);
         let chars = name.chars().count();
         if chars == 0 || chars > MAX_NAME_CHARS || name.chars().any(char::is_control) {
             return Err(fault(tr!(
@@ -176,7 +178,7 @@ impl Talk {
                 "name {name:?} is no good: 1 to {MAX_NAME_CHARS} characters on one line are wanted"
             )));
         }
-        Ok(())
+        Ok(name)
     }
 
     /// What 1C gave, or the dialog's default, or what `set` left.
@@ -190,12 +192,9 @@ impl Talk {
             .cloned()
     }
 
-    /// Fills `${name}`: from `set`, else from the parameters.
+    /// Fills `${name}` that the script's author wrote: from `set`, else from the parameters.
     pub(super) fn fill(&self, text: &str) -> Res<String> {
-        if !text.contains("${") {
-            return Ok(text.to_owned());
-        }
-        fill(text, |name| {
+        fill::fill(text, |name| {
             let set = self.left(|left| left.data.get(name).cloned());
             set.or_else(|| self.param(name)).map(|v| to_text(&v))
         })

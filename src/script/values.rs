@@ -1,15 +1,27 @@
 //! Values of scripts as JSON and back: what 1C gives and gets.
 
+use std::borrow::Cow;
+
 use rhai::{Array, Dynamic, ImmutableString, Map};
 use serde_json::Value;
 
+use super::fill::{plain, written};
 use super::reply::ScriptReply;
 
 /// Deepest nesting of what a script leaves.
 const MAX_DEPTH: usize = 16;
 
-/// JSON as a script sees it: `null` is `()`, objects are maps.
+/// JSON from outside as a script sees it: `null` is `()`, objects are maps.
 pub(super) fn to_script(value: &Value) -> Dynamic {
+    of_json(value, plain)
+}
+
+/// The same for what the dialog's author wrote: its `${name}` are to be filled.
+pub(super) fn own_to_script(value: &Value) -> Dynamic {
+    of_json(value, written)
+}
+
+fn of_json(value: &Value, text: fn(&str) -> Cow<'_, str>) -> Dynamic {
     match value {
         Value::Null => Dynamic::UNIT,
         Value::Bool(b) => (*b).into(),
@@ -17,12 +29,14 @@ pub(super) fn to_script(value: &Value) -> Dynamic {
             Some(i) => i.into(),
             None => n.as_f64().unwrap_or(f64::NAN).into(),
         },
-        Value::String(s) => s.as_str().into(),
-        Value::Array(items) => Dynamic::from_array(items.iter().map(to_script).collect()),
+        Value::String(s) => text(s).as_ref().into(),
+        Value::Array(items) => {
+            Dynamic::from_array(items.iter().map(|v| of_json(v, text)).collect())
+        }
         Value::Object(fields) => Dynamic::from_map(
             fields
                 .iter()
-                .map(|(k, v)| (k.as_str().into(), to_script(v)))
+                .map(|(k, v)| (k.as_str().into(), of_json(v, text)))
                 .collect::<Map>(),
         ),
     }
@@ -52,7 +66,7 @@ fn convert(value: &Dynamic, depth: usize) -> Result<Value, String> {
         return Ok(Value::from(f));
     }
     if let Some(s) = value.read_lock::<ImmutableString>() {
-        return Ok(Value::from(s.as_str()));
+        return Ok(Value::from(plain(&s)));
     }
     if let Ok(c) = value.as_char() {
         return Ok(Value::from(c.to_string()));
@@ -63,7 +77,7 @@ fn convert(value: &Dynamic, depth: usize) -> Result<Value, String> {
     if let Some(fields) = value.read_lock::<Map>() {
         return fields
             .iter()
-            .map(|(k, v)| Ok((k.to_string(), convert(v, depth + 1)?)))
+            .map(|(k, v)| Ok((plain(k).into_owned(), convert(v, depth + 1)?)))
             .collect::<Result<serde_json::Map<_, _>, String>>()
             .map(Value::Object);
     }

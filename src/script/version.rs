@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 use rhai::{AST, Dynamic, Engine, Map, Module, Scope};
 
 use crate::audio::{Sound, wav};
-use crate::call::Fault;
+use crate::call::{Fault, Saying};
 use crate::config::Language;
 use crate::phrases::Answers;
 
@@ -17,14 +17,15 @@ use super::coverage::{self, Lines};
 use super::engine;
 use super::explain;
 use super::files::{self, Files};
+use super::foresee;
 use super::inspect::{self, Known};
 use super::modules::Modules;
-use super::options::{Options, Taker};
+use super::options::{self, Options, Taker};
 use super::run::Dialog;
 use super::settings::{self, Settings};
-use super::sounds::Sounds;
+use super::sounds::{Sounds, unreadable};
 use super::tr;
-use super::values::to_script;
+use super::values::own_to_script;
 use super::words::ON_HANG_UP;
 
 /// A dialog, compiled.
@@ -48,6 +49,7 @@ pub struct Version {
     dialogs: BTreeMap<String, Arc<DialogFile>>,
     sounds: Arc<Sounds>,
     answers: Arc<Answers>,
+    texts: Vec<Saying>,
     pub(super) modules: Modules,
     lines: Lines,
 }
@@ -71,6 +73,7 @@ impl Version {
             dialogs: BTreeMap::new(),
             sounds: Arc::default(),
             answers: Arc::default(),
+            texts: Vec::new(),
             modules: Modules::default(),
             lines: Lines::new(),
         })
@@ -85,7 +88,12 @@ impl Version {
 
     /// Compiles and checks files that are in memory: tests and `demo` have no folder.
     pub fn compile(files: &Files, language: Language) -> Compiled {
-        Build::new(files, language).run()
+        Self::compile_for(files, language, None)
+    }
+
+    /// The same where the server's voices are known, by their names: one that isn't there is a fault.
+    pub fn compile_for(files: &Files, language: Language, voices: Option<&[String]>) -> Compiled {
+        Build::new(files, language, voices).run()
     }
 
     /// Twelve hexadecimal digits of the contents: the same files have the same id everywhere.
@@ -121,6 +129,11 @@ impl Version {
         &self.answers
     }
 
+    /// Texts that dialogs are known to say, whatever the call.
+    pub fn texts(&self) -> &[Saying] {
+        &self.texts
+    }
+
     /// Language of faults.
     pub fn language(&self) -> Language {
         self.language
@@ -151,10 +164,13 @@ struct Build<'a> {
     warnings: Vec<Fault>,
     sounds: Sounds,
     answers: Answers,
+    /// Names of the server's voices, where they are known.
+    voices: Option<&'a [String]>,
+    texts: Vec<Saying>,
 }
 
 impl<'a> Build<'a> {
-    fn new(files: &'a Files, language: Language) -> Self {
+    fn new(files: &'a Files, language: Language, voices: Option<&'a [String]>) -> Self {
         Self {
             files,
             language,
@@ -162,6 +178,8 @@ impl<'a> Build<'a> {
             warnings: Vec::new(),
             sounds: Sounds::default(),
             answers: Answers::default(),
+            voices,
+            texts: Vec::new(),
         }
     }
 
@@ -182,6 +200,7 @@ impl<'a> Build<'a> {
                 dialogs,
                 sounds: Arc::new(self.sounds),
                 answers: Arc::new(self.answers),
+                texts: self.texts,
                 modules,
                 lines: coverage::lines(&sources),
             })
@@ -239,11 +258,7 @@ impl<'a> Build<'a> {
                     file: file.clone(),
                     line: 0,
                     column: 0,
-                    message: tr!(
-                        self.language,
-                        "звук не читается: {what}",
-                        "the sound can't be read: {what}"
-                    ),
+                    message: unreadable(&what, self.language),
                 }),
             }
         }
@@ -403,8 +418,11 @@ impl<'a> Build<'a> {
                     settings: &settings,
                     defaults: &defaults,
                     is_dialog,
+                    voices: self.voices,
                 },
             );
+            self.texts
+                .extend(foresee::texts(ast, &settings, &defaults, &self.sounds));
             self.faults.extend(found.faults);
             self.warnings.extend(found.warnings);
             if is_dialog {
@@ -461,7 +479,7 @@ impl<'a> Build<'a> {
         let listen: Map = settings
             .listen
             .iter()
-            .map(|(k, v)| (k.as_str().into(), to_script(v)))
+            .map(|(k, v)| (k.as_str().into(), own_to_script(v)))
             .collect::<Map>();
         let mut merged = options;
         for (key, value) in listen {
@@ -475,6 +493,30 @@ impl<'a> Build<'a> {
                     message,
                 }),
             }
+        }
+        if let Some(voice) = &merged.voice
+            && let Err(message) = options::known_voice(voice, self.voices, self.language)
+        {
+            self.faults.push(Fault {
+                line: self.line_with(&file, voice),
+                file: file.clone(),
+                column: 0,
+                message,
+            });
+        }
+        let fallback = &settings.fallback;
+        if !fallback.is_empty() && self.sounds.named(fallback).is_none() {
+            let hint = super::talk::perhaps(self.language, fallback, self.sounds.names());
+            self.faults.push(Fault {
+                line: self.line_with(&file, "fallback"),
+                file: file.clone(),
+                column: 0,
+                message: tr!(
+                    self.language,
+                    "fallback: нет звука «{fallback}» в папке sounds{hint}",
+                    "fallback: there is no sound {fallback:?} in sounds{hint}"
+                ),
+            });
         }
         (settings, merged)
     }

@@ -69,7 +69,7 @@ impl AsteriskFiles {
         let writing = tokio::task::spawn_blocking(move || {
             let wav = wav::encode(&samples);
             let hash = hash(&[&wav]);
-            if !folder.touch(&hash) {
+            if !folder.touch(&hash, wav.len()) {
                 folder.write(&hash, &wav)?;
             }
             Ok(hash)
@@ -142,6 +142,11 @@ mod tests {
         assert_eq!(files.publish(&again).await.unwrap(), name);
         assert_eq!(files.publish(&sound).await.unwrap(), name);
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), before);
+        // What a crash cut off is written anew by the next start.
+        std::fs::write(&file, b"RIFF").unwrap();
+        let next = AsteriskFiles::new(folder.clone(), "/var/spool/govorun/", 1 << 20).unwrap();
+        assert_eq!(next.publish(&sound).await.unwrap(), name);
         assert_eq!(std::fs::metadata(&file).unwrap().len(), before);
         assert_ne!(
             files.publish(&Sound::silence("s", 100)).await.unwrap(),

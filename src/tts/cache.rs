@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use super::folder::{Folder, hash};
-use super::{Kept, Synthesis, TtsError, Voice};
+use super::{Kept, Speed, Synthesis, TtsError, Voice};
 use crate::audio::{Sound, wav};
 
 /// Texts whose synthesis may be under way at once before finished ones are swept from the list.
@@ -31,8 +31,13 @@ impl<V: Voice> Cached<V> {
         }
     }
 
-    fn hash(&self, text: &str) -> String {
-        hash(&[self.voice.identity().as_bytes(), text.as_bytes()])
+    fn hash(&self, text: &str, speed: Speed) -> String {
+        let identity = self.voice.identity();
+        if speed == Speed::USUAL || !self.voice.takes_speed() {
+            return hash(&[identity.as_bytes(), text.as_bytes()]);
+        }
+        let speed = speed.factor().to_string();
+        hash(&[identity.as_bytes(), text.as_bytes(), speed.as_bytes()])
     }
 
     async fn find(&self, hash: &str, text: &str) -> Option<Sound> {
@@ -63,8 +68,8 @@ impl<V: Voice> Cached<V> {
         turn
     }
 
-    async fn speak(&self, text: &str) -> Result<Sound, TtsError> {
-        let hash = self.hash(text);
+    async fn speak(&self, text: &str, speed: Speed) -> Result<Sound, TtsError> {
+        let hash = self.hash(text, speed);
         if let Some(sound) = self.find(&hash, text).await {
             return Ok(sound);
         }
@@ -73,7 +78,7 @@ impl<V: Voice> Cached<V> {
         if let Some(sound) = self.find(&hash, text).await {
             return Ok(sound);
         }
-        let sound = self.voice.synth(text).await?;
+        let sound = self.voice.synth(text, speed).await?;
         let (folder, samples) = (Arc::clone(&self.folder), Arc::clone(&sound.samples));
         let written =
             tokio::task::spawn_blocking(move || folder.write(&hash, &wav::encode(&samples))).await;
@@ -94,12 +99,20 @@ impl<V: Voice> Voice for Cached<V> {
         self.voice.identity()
     }
 
-    fn synth<'a>(&'a self, text: &'a str) -> Synthesis<'a> {
-        Box::pin(self.speak(text))
+    fn synth<'a>(&'a self, text: &'a str, speed: Speed) -> Synthesis<'a> {
+        Box::pin(self.speak(text, speed))
     }
 
-    fn kept<'a>(&'a self, text: &'a str) -> Kept<'a> {
-        Box::pin(async move { self.find(&self.hash(text), text).await })
+    fn kept<'a>(&'a self, text: &'a str, speed: Speed) -> Kept<'a> {
+        Box::pin(async move { self.find(&self.hash(text, speed), text).await })
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn takes_speed(&self) -> bool {
+        self.voice.takes_speed()
     }
 }
 
@@ -124,7 +137,7 @@ mod tests {
             self.identity.clone()
         }
 
-        fn synth<'a>(&'a self, text: &'a str) -> Synthesis<'a> {
+        fn synth<'a>(&'a self, text: &'a str, _speed: Speed) -> Synthesis<'a> {
             Box::pin(async move {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 self.spoken.fetch_add(1, Ordering::SeqCst);
@@ -148,20 +161,23 @@ mod tests {
     async fn a_text_is_spoken_once_for_all_calls() {
         let home = tempfile::tempdir().unwrap();
         let voice = cached(home.path(), "a");
-        assert_eq!(voice.kept("да").await, None);
-        let all = futures_util::future::join_all((0..20).map(|_| voice.synth("да"))).await;
+        assert_eq!(voice.kept("да", Speed::USUAL).await, None);
+        let all =
+            futures_util::future::join_all((0..20).map(|_| voice.synth("да", Speed::USUAL))).await;
         assert!(
             all.iter()
                 .all(|s| *s == Ok(Sound::new("да", vec![100i16; 800])))
         );
         assert_eq!(voice.voice.spoken.load(Ordering::SeqCst), 1);
-        assert!(voice.kept("да").await.is_some());
+        assert!(voice.kept("да", Speed::USUAL).await.is_some());
         // Another start of the program, and another setting of the voice.
         let again = cached(home.path(), "a");
-        again.synth("да").await.unwrap();
+        again.synth("да", Speed::USUAL).await.unwrap();
         assert_eq!(again.voice.spoken.load(Ordering::SeqCst), 0);
+        // It can't speak faster, so the same sound serves.
+        assert!(again.kept("да", Speed::percent(150)).await.is_some());
         let other = cached(home.path(), "b");
-        other.synth("да").await.unwrap();
+        other.synth("да", Speed::USUAL).await.unwrap();
         assert_eq!(other.voice.spoken.load(Ordering::SeqCst), 1);
     }
 
@@ -171,10 +187,10 @@ mod tests {
         let voice = Arc::new(cached(home.path(), "a"));
         let first = tokio::spawn({
             let voice = Arc::clone(&voice);
-            async move { voice.synth("да").await }
+            async move { voice.synth("да", Speed::USUAL).await }
         });
         tokio::time::sleep(Duration::from_millis(5)).await;
-        let (second, ()) = tokio::join!(voice.synth("да"), async { first.abort() });
+        let (second, ()) = tokio::join!(voice.synth("да", Speed::USUAL), async { first.abort() });
         assert!(second.is_ok());
         assert_eq!(voice.voice.spoken.load(Ordering::SeqCst), 1);
     }
@@ -184,18 +200,21 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let voice = cached(home.path(), "a");
         for _ in 0..2 {
-            assert_eq!(voice.synth("тсс").await, Err(TtsError::EmptyText));
+            assert_eq!(
+                voice.synth("тсс", Speed::USUAL).await,
+                Err(TtsError::EmptyText)
+            );
         }
-        voice.synth("да").await.unwrap();
+        voice.synth("да", Speed::USUAL).await.unwrap();
         let file = std::fs::read_dir(home.path())
             .unwrap()
             .next()
             .unwrap()
             .unwrap();
         std::fs::write(file.path(), b"RIFF").unwrap();
-        assert!(voice.synth("да").await.is_ok());
+        assert!(voice.synth("да", Speed::USUAL).await.is_ok());
         assert_eq!(voice.voice.spoken.load(Ordering::SeqCst), 4);
-        assert!(voice.kept("да").await.is_some());
+        assert!(voice.kept("да", Speed::USUAL).await.is_some());
     }
 
     #[tokio::test]
@@ -203,6 +222,6 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("file"), "").unwrap();
         let voice = cached(&home.path().join("file"), "a");
-        assert!(voice.synth("да").await.is_ok());
+        assert!(voice.synth("да", Speed::USUAL).await.is_ok());
     }
 }

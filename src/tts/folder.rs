@@ -5,19 +5,20 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use md5::{Digest, Md5};
 
 use super::TtsError;
+use crate::ident::Token;
 
 /// After a clean-up the folder is this much of its bound, in percent, so that not every file brings the next clean-up.
 const KEPT_PERCENT: u64 = 90;
 /// Half-written files of a process that was killed are removed after this.
 const STALE: Duration = Duration::from_secs(3_600);
 
-static UNIQUE: AtomicU64 = AtomicU64::new(0);
+/// Others write here, too (a second voice, a second server): after so many of our own files all are counted anew.
+const RECOUNT_AFTER: u32 = 50;
 
 /// See the module. All methods block: call them from a blocking thread.
 #[derive(Debug)]
@@ -28,8 +29,8 @@ pub(super) struct Folder {
     keep_for: Duration,
     /// Others (Asterisk's own user) may read.
     shared: bool,
-    /// Bytes in it, once they were counted.
-    bytes: Mutex<Option<u64>>,
+    /// Bytes in it, once they were counted, and how many files we wrote since.
+    bytes: Mutex<Option<(u64, u32)>>,
 }
 
 /// 32 hexadecimal digits of the MD5 of `parts`, each with its length before it.
@@ -53,39 +54,54 @@ impl Folder {
         }
     }
 
-    /// Whether the file is there; marks it as used now.
-    pub(super) fn touch(&self, hash: &str) -> bool {
+    /// Whether the file is there with `bytes` in it; marks it as used now. One of another length was cut by a crash.
+    pub(super) fn touch(&self, hash: &str, bytes: usize) -> bool {
         let file = fs::File::open(self.file(hash));
         file.is_ok_and(|f| {
+            let whole = f.metadata().is_ok_and(|m| m.len() == bytes as u64);
             // Another owner's file can't be marked; it still can be read.
             let _ = f.set_modified(SystemTime::now());
-            true
+            whole
         })
     }
 
     /// The file's bytes, if it is there; marks it as used now.
     pub(super) fn read(&self, hash: &str) -> Option<Vec<u8>> {
         let bytes = fs::read(self.file(hash)).ok()?;
-        self.touch(hash);
+        self.touch(hash, bytes.len());
         Some(bytes)
     }
 
-    /// Writes the file, then cleans up if the folder is over its bound.
+    /// Writes the file, then cleans up if the folder is over its bound. On a full disk half of the folder is given up for
+    /// the new file.
     pub(super) fn write(&self, hash: &str, bytes: &[u8]) -> Result<(), TtsError> {
-        self.write_whole(hash, bytes).map_err(|e| TtsError::Disk {
+        let mut written = self.write_whole(hash, bytes);
+        if written.as_ref().is_err_and(|e| {
+            matches!(
+                e.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            )
+        }) {
+            let half = self.clean(u64::MAX) / 2;
+            self.clean(half);
+            written = self.write_whole(hash, bytes);
+        }
+        written.map_err(|e| TtsError::Disk {
             path: self.path.clone(),
             reason: format!("can't write a sound: {e}"),
         })?;
-        // A poisoned lock holds a number, nothing that could be broken.
+        // A poisoned lock holds numbers, nothing that could be broken.
         let mut known = self.bytes.lock().unwrap_or_else(|p| p.into_inner());
-        let total = match *known {
-            Some(total) => total.saturating_add(bytes.len() as u64),
-            None => self.clean(u64::MAX),
+        let (total, files) = match *known {
+            Some((total, files)) if files < RECOUNT_AFTER => {
+                (total.saturating_add(bytes.len() as u64), files + 1)
+            }
+            _ => (self.clean(u64::MAX), 0),
         };
         *known = Some(if total > self.max_bytes {
-            self.clean(self.max_bytes)
+            (self.clean(self.max_bytes), 0)
         } else {
-            total
+            (total, files)
         });
         Ok(())
     }
@@ -104,8 +120,8 @@ impl Folder {
             fs::create_dir_all(&self.path)?;
             self.open_to_others(&self.path, 0o755)?;
         }
-        let unique = UNIQUE.fetch_add(1, Ordering::Relaxed);
-        let name = format!(".{hash}.{}-{unique}.tmp", std::process::id());
+        // Two servers in two containers may have the same process id, and so has one that was killed and started anew.
+        let name = format!(".{hash}.{}.tmp", Token::fresh().as_str());
         let temporary = self.path.join(name);
         let written = fs::File::create_new(&temporary)
             .and_then(|mut f| f.write_all(bytes))
@@ -211,16 +227,18 @@ mod tests {
         let left = names(&path);
         assert!(left.contains(&"holiday.wav".to_owned()));
         assert!(
-            !folder.touch(&hashes[1]),
+            !folder.touch(&hashes[1], 300),
             "the longest unused went: {left:?}"
         );
-        assert!(folder.touch(&hashes[0]) && folder.touch(&hashes[3]));
+        assert!(folder.touch(&hashes[0], 300) && folder.touch(&hashes[3], 300));
         // What may be playing stays even over the bound.
         let careful = Folder::new(path.clone(), 100, Duration::from_secs(60), false);
         careful.write(&hashes[4], &[0; 300]).unwrap();
         careful.write(&hashes[5], &[0; 300]).unwrap();
         assert!(
-            careful.touch(&hashes[4]) && careful.touch(&hashes[5]) && careful.touch(&hashes[0])
+            careful.touch(&hashes[4], 300)
+                && careful.touch(&hashes[5], 300)
+                && careful.touch(&hashes[0], 300)
         );
     }
 
@@ -240,6 +258,68 @@ mod tests {
         let folder = Folder::new(home.path().to_owned(), 1_000, Duration::ZERO, false);
         folder.write(&hash(&[b"b"]), &[0; 10]).unwrap();
         assert_eq!(names(home.path()).len(), 2);
+    }
+
+    #[test]
+    fn two_servers_on_one_folder_keep_its_bound() {
+        let home = tempfile::tempdir().unwrap();
+        let folders: Vec<Folder> = (0..2)
+            .map(|_| Folder::new(home.path().to_owned(), 20_000, Duration::ZERO, true))
+            .collect();
+        std::thread::scope(|s| {
+            for (who, folder) in folders.iter().enumerate() {
+                s.spawn(move || {
+                    for n in 0..150u8 {
+                        // Every second file is the same for both.
+                        let owner = if n % 2 == 0 { 9 } else { who };
+                        let hash = hash(&[&[n, owner as u8]]);
+                        folder.write(&hash, &[n; 500]).unwrap();
+                        // The other may have cleaned it away; it is never half there.
+                        assert!(folder.read(&hash).is_none_or(|b| b == [n; 500]));
+                    }
+                });
+            }
+        });
+        let left: u64 = fs::read_dir(home.path())
+            .unwrap()
+            .map(|e| e.unwrap().metadata().unwrap().len())
+            .sum();
+        let most = 20_000 + u64::from(RECOUNT_AFTER) * 500;
+        assert!(left <= most, "{left}");
+        assert!(names(home.path()).iter().all(|n| n.ends_with(".wav")));
+    }
+
+    #[test]
+    fn a_full_disk_gives_up_the_oldest_for_the_newest() {
+        let home = tempfile::tempdir().unwrap();
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64k", "govorun-test"])
+            .arg(home.path())
+            .stderr(std::process::Stdio::null())
+            .status();
+        if !mounted.is_ok_and(|s| s.success()) {
+            println!("SKIP: no small file system can be mounted here (not root?)");
+            return;
+        }
+        let folder = Folder::new(home.path().to_owned(), 1 << 30, Duration::ZERO, false);
+        let mut results = Vec::new();
+        for n in 0..40u8 {
+            let hash = hash(&[&[n]]);
+            let written = folder.write(&hash, &[n; 4_000]);
+            results.push(written.and_then(|()| match folder.read(&hash) {
+                Some(bytes) if bytes == [n; 4_000] => Ok(()),
+                other => panic!("{n}: {other:?}"),
+            }));
+        }
+        let too_large = folder.write(&hash(&[b"x"]), &[0; 100_000]);
+        let left = names(home.path());
+        let unmounted = std::process::Command::new("umount")
+            .arg(home.path())
+            .status();
+        assert!(unmounted.unwrap().success());
+        assert!(results.iter().all(Result::is_ok), "{results:?}");
+        assert!(too_large.unwrap_err().to_string().contains("can't write"));
+        assert!(left.iter().all(|n| n.ends_with(".wav")), "{left:?}");
     }
 
     #[test]

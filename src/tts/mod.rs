@@ -1,5 +1,5 @@
-//! Voices: a text in, a sound out. A prompt file that speaks the text comes first, then what was synthesized before,
-//! then the voices in the order of the config.
+//! Voices: a text in, a sound out. What was synthesized before comes first, then the voices in the order of the config;
+//! texts that are known before any call are synthesized when the dialogs are loaded ([`warming`]).
 
 pub mod asterisk_files;
 pub mod cache;
@@ -7,6 +7,7 @@ pub mod command;
 mod folder;
 pub mod prompts;
 pub mod silent;
+pub mod warming;
 pub mod yandex;
 
 use std::future::Future;
@@ -19,8 +20,9 @@ use crate::audio::wav::WavError;
 pub use asterisk_files::AsteriskFiles;
 pub use cache::Cached;
 pub use command::{CommandConfig, CommandVoice};
-pub use prompts::Prompts;
+pub use prompts::{PromptCounts, Prompts, Wish};
 pub use silent::Silent;
+pub use warming::{KnownText, WarmCounts, Warming};
 
 /// Longest text that is spoken, characters: more than two minutes.
 pub const MAX_TEXT_CHARS: usize = 2_000;
@@ -38,11 +40,39 @@ pub trait Voice: Send + Sync + std::fmt::Debug {
     fn identity(&self) -> String {
         self.name().to_owned()
     }
-    /// Speaks `text`, which went through [`speakable`]. The sound's name is the text.
-    fn synth<'a>(&'a self, text: &'a str) -> Synthesis<'a>;
+    /// Speaks `text`, which went through [`speakable`]. The sound's name is the text. A voice that knows one speed only
+    /// speaks at that.
+    fn synth<'a>(&'a self, text: &'a str, speed: Speed) -> Synthesis<'a>;
     /// The sound of `text`, if it is there without any work.
-    fn kept<'a>(&'a self, _text: &'a str) -> Kept<'a> {
+    fn kept<'a>(&'a self, _text: &'a str, _speed: Speed) -> Kept<'a> {
         Box::pin(std::future::ready(None))
+    }
+    /// Whether it remembers what it spoke: only then is it of use to speak before somebody listens.
+    fn keeps(&self) -> bool {
+        false
+    }
+    /// Whether it can speak faster and slower.
+    fn takes_speed(&self) -> bool {
+        false
+    }
+}
+
+/// How fast, in percent of the voice's usual speed: 50 to 200.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Speed(u16);
+
+impl Speed {
+    /// The voice's usual one.
+    pub const USUAL: Self = Self(100);
+
+    /// Clamped to 50 to 200.
+    pub fn percent(percent: u16) -> Self {
+        Self(percent.clamp(50, 200))
+    }
+
+    /// As a factor: 1 is usual.
+    pub fn factor(self) -> f64 {
+        f64::from(self.0) / 100.0
     }
 }
 

@@ -1,6 +1,6 @@
 //! A voice that says nothing, for as long as a person would take to say it: rehearsal and demo need no synthesis.
 
-use super::{Synthesis, Voice};
+use super::{Speed, Synthesis, Voice};
 use crate::audio::Sound;
 
 /// Shortest prompt, milliseconds.
@@ -26,7 +26,7 @@ impl Voice for Silent {
         "silent"
     }
 
-    fn synth<'a>(&'a self, text: &'a str) -> Synthesis<'a> {
+    fn synth<'a>(&'a self, text: &'a str, _speed: Speed) -> Synthesis<'a> {
         let sound = Sound::silence(text, self.length_ms(text));
         Box::pin(std::future::ready(Ok(sound)))
     }
@@ -39,12 +39,18 @@ mod tests {
     #[tokio::test]
     async fn silence_is_as_long_as_the_text() {
         let voice = Silent { char_ms: 50 };
-        let sound = voice.synth("Здравствуйте, как дела?").await.unwrap();
+        let sound = voice
+            .synth("Здравствуйте, как дела?", Speed::USUAL)
+            .await
+            .unwrap();
         assert_eq!(
             (sound.duration_ms(), sound.name.as_str()),
             (1_150, "Здравствуйте, как дела?")
         );
         assert!(sound.samples.iter().all(|s| *s == 0));
-        assert_eq!(voice.synth("да").await.unwrap().duration_ms(), LEAST_MS);
+        assert_eq!(
+            voice.synth("да", Speed::USUAL).await.unwrap().duration_ms(),
+            LEAST_MS
+        );
     }
 }

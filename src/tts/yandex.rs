@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::{Synthesis, TtsError, Voice};
+use super::{Speed, Synthesis, TtsError, Voice};
 use crate::audio::{Sound, wav};
 use crate::net::backoff::Backoff;
 use crate::net::yandex::{Cloud, CloudConfig, CloudError, CloudKey};
@@ -26,6 +26,8 @@ pub const MAX_AT_ONCE: usize = 8;
 const MAX_PIECE_BYTES: usize = 60 * 16_000;
 /// The same for a text that isn't cut.
 const MAX_UNSAFE_BYTES: usize = 10 * MAX_PIECE_BYTES;
+/// Slowest and fastest that the vendor takes.
+const SPEEDS: (f64, f64) = (0.1, 3.0);
 /// Tries of one piece.
 const TRIES: u32 = 3;
 
@@ -84,10 +86,14 @@ impl YandexVoice {
         })
     }
 
-    async fn speak(&self, text: &str) -> Result<Sound, TtsError> {
+    async fn speak(&self, text: &str, speed: Speed) -> Result<Sound, TtsError> {
         // Never closed, so always a permit.
         let _turn = self.turns.acquire().await;
-        timeout(self.config.timeout, self.pieces(text))
+        let speech = Speech {
+            speed: (self.config.speech.speed * speed.factor()).clamp(SPEEDS.0, SPEEDS.1),
+            ..self.config.speech.clone()
+        };
+        timeout(self.config.timeout, self.pieces(&speech, text))
             .await
             .map_err(|_| TtsError::Timeout {
                 voice: self.config.name.clone(),
@@ -95,7 +101,7 @@ impl YandexVoice {
             })?
     }
 
-    async fn pieces(&self, text: &str) -> Result<Sound, TtsError> {
+    async fn pieces(&self, speech: &Speech, text: &str) -> Result<Sound, TtsError> {
         let most = if self.config.speech.unsafe_mode {
             wire::MAX_UNSAFE_TEXT_CHARS
         } else {
@@ -103,16 +109,16 @@ impl YandexVoice {
         };
         let mut samples = Vec::new();
         for piece in split(text, most) {
-            samples.extend(self.piece(piece).await?);
+            samples.extend(self.piece(speech, piece).await?);
         }
         Ok(Sound::new(text, samples))
     }
 
-    async fn piece(&self, text: &str) -> Result<Vec<i16>, TtsError> {
+    async fn piece(&self, speech: &Speech, text: &str) -> Result<Vec<i16>, TtsError> {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
         let mut fresh_key = false;
         loop {
-            let verdict = match self.ask(text).await? {
+            let verdict = match self.ask(speech, text).await? {
                 Ok(bytes) => return self.samples(text, &bytes),
                 Err(verdict) => verdict,
             };
@@ -130,8 +136,8 @@ impl YandexVoice {
     }
 
     /// The bytes, or what the refusal asks for.
-    async fn ask(&self, text: &str) -> Result<Result<Vec<u8>, Verdict>, TtsError> {
-        let message = wire::utterance(&self.config.speech, text);
+    async fn ask(&self, speech: &Speech, text: &str) -> Result<Result<Vec<u8>, Verdict>, TtsError> {
+        let message = wire::utterance(speech, text);
         let request = self.cloud.sign(message).await;
         let request = request.map_err(|reason| self.broken(&reason))?;
         let lease = self.cloud.lease();
@@ -195,8 +201,12 @@ impl Voice for YandexVoice {
         ["yandex", &s.model, &s.voice, &s.role, &speed].join("\u{0}")
     }
 
-    fn synth<'a>(&'a self, text: &'a str) -> Synthesis<'a> {
-        Box::pin(self.speak(text))
+    fn synth<'a>(&'a self, text: &'a str, speed: Speed) -> Synthesis<'a> {
+        Box::pin(self.speak(text, speed))
+    }
+
+    fn takes_speed(&self) -> bool {
+        true
     }
 }
 

@@ -9,7 +9,7 @@ use govorun::audio::Sound;
 use govorun::config::{Config, Language, MediaKind, RecognizerConfig};
 use govorun::ident::Secret;
 use govorun::rehearsal::asterisk::{FakeAsterisk, FarEnd, Options, Refusal};
-use govorun::tts::{Synthesis, Voice};
+use govorun::tts::{Speed, Synthesis, Voice};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -88,7 +88,7 @@ impl Voice for Hum {
         "hum"
     }
 
-    fn synth<'a>(&'a self, text: &'a str) -> Synthesis<'a> {
+    fn synth<'a>(&'a self, text: &'a str, _speed: Speed) -> Synthesis<'a> {
         let samples: Vec<i16> = (0..text.chars().count() * 70 * 8)
             .map(|i| if i / 10 % 2 == 0 { 2000 } else { -2000 })
             .collect();
@@ -127,8 +127,9 @@ impl TestApp {
         if !scripts.join("visit.rhai").exists() {
             std::fs::write(scripts.join("visit.rhai"), ASK).unwrap();
         }
+        let hum: Arc<dyn Voice> = Arc::new(Hum);
         let instead = Instead {
-            voices: Some(vec![Arc::new(Hum)]),
+            voices: config.voices.is_empty().then(|| vec![hum]),
             recognizers: None,
         };
         let runtime = Runtime::start(config, instead, CancellationToken::new())

@@ -14,5 +14,6 @@ mod app;
 mod calls;
 mod faults;
 mod reload;
+mod voices;
 #[path = "../support/vosk.rs"]
 mod vosk;

@@ -6,6 +6,7 @@ mod faults;
 mod limits;
 mod reload;
 mod shipped;
+mod texts;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -102,7 +103,7 @@ fn shown(request: &Request) -> String {
             for prompt in &turn.prompts {
                 match prompt {
                     Prompt::Sound(sound) => text.push_str(&format!("[{}]", sound.name)),
-                    Prompt::Text(t) => text.push_str(t),
+                    Prompt::Text(t) => text.push_str(&t.text),
                 }
             }
             match &turn.window {
