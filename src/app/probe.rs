@@ -25,8 +25,8 @@ pub fn probe(config: &Config) -> Vec<String> {
     faults
 }
 
-/// The same for the voices only.
-pub fn voices(config: &Config) -> Vec<String> {
+/// Of the voices only.
+fn voices(config: &Config) -> Vec<String> {
     let mut faults = Vec::new();
     let l = config.language;
     for (n, voice) in config.voices.iter().enumerate() {
