@@ -61,6 +61,29 @@ fn a_talk_from_a_pipe_ends_with_its_outcome() {
 }
 
 #[test]
+fn check_tells_what_this_machine_lacks_for_the_voices() {
+    let folder = tempfile::tempdir().unwrap();
+    let scripts = folder.path().join("scripts");
+    std::fs::create_dir(&scripts).unwrap();
+    std::fs::write(
+        scripts.join("a.rhai"),
+        "say(\"x\", #{ voice: \"secnd\" });\n",
+    )
+    .unwrap();
+    let config = "asterisk: {secret: x, sounds: s}\nvoices:\n  - kind: command\n    name: second\n    command: [no-such-voice]\n    cache: c\n";
+    std::fs::write(folder.path().join("govorun.yaml"), config).unwrap();
+    let (code, out, _) = run(folder.path(), &["check"], "");
+    assert_eq!(code, 1, "{out}");
+    for part in [
+        "voices[0].command: программы «no-such-voice» нет",
+        "a.rhai:1:19: нет голоса «secnd»; может быть, «second»?",
+        "Итого: 2 ошибки",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+}
+
+#[test]
 fn check_tells_every_fault_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let scripts = folder.path().join("scripts");
