@@ -76,7 +76,7 @@ fn check_tells_what_this_machine_lacks_for_the_voices() {
     assert_eq!(code, 1, "{out}");
     for part in [
         "voices[0].command: программы «no-such-voice» нет",
-        "a.rhai:1:19: нет голоса «secnd»; может быть, «second»?",
+        "a.rhai:1:20: нет голоса «secnd»; может быть, «second»?",
         "Итого: 2 ошибки",
     ] {
         assert!(out.contains(part), "{part}: {out}");

@@ -9,7 +9,7 @@ test "says" words in samples, and what arrives twice or never shows in the texts
 Modes: normal; duplicate (every eou_update comes three times, once more within the next utterance); empty (empty partials
 all the time, a final that is empty); late (the eou_update at once, its final 0.7 s later); forgotten (no eou_update at
 all); parts (a final after every second word, one eou_update); quota, denied, invalid (refused by code); cut (the first
-session breaks in mid-utterance); mute (the first session answers nothing); flaky (every session breaks after 4 s).
+session breaks in mid-utterance, the first synthesis in the middle of its sound); halves (so does every synthesis); mute (the first session answers nothing); flaky (every session breaks after 4 s).
 """
 import argparse, asyncio, datetime, json, struct
 
@@ -207,8 +207,6 @@ class Synthesizer(tts_grpc.SynthesizerServicer):
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "The token is invalid")
         if self.o.mode == "quota":
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "quota it is")
-        if self.o.mode == "cut" and self.requests == 1:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "cut")
         n = len(request.text)
         if n > (5000 if request.unsafe_mode else 250):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"Too long text: {n}")
@@ -222,6 +220,8 @@ class Synthesizer(tts_grpc.SynthesizerServicer):
         sound = struct.pack("<h", 1000 + n) * (160 * n)
         for at in range(0, len(sound), 4001):
             yield tts.UtteranceSynthesisResponse(audio_chunk=tts.AudioChunk(data=sound[at : at + 4001]), start_ms=at // 16, length_ms=250)
+            if self.o.mode == "halves" or (self.o.mode == "cut" and self.requests == 1):
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "cut")
 
 
 def self_signed():
