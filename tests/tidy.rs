@@ -35,7 +35,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("script", &["call", "phrases", "audio", "store", "config"]),
     (
         "rehearsal",
-        &["call", "script", "phrases", "audio", "config", "wire"],
+        &[
+            "call",
+            "script",
+            "phrases",
+            "audio",
+            "config",
+            "wire",
+            "net::speaker",
+            "net::web",
+        ],
     ),
     ("http", &["call", "outbound", "script", "store", "config"]),
     (

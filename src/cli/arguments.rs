@@ -21,7 +21,7 @@ const NAMED: &str = "Что указать";
     disable_help_subcommand = true,
     disable_version_flag = true,
     arg_required_else_help = true,
-    after_help = "С чего начать:\n  govorun demo                     разговор без Asterisk и ключей\n  govorun talk confirm_visit       свой диалог в терминале\n  govorun check                    все ошибки настроек и диалогов сразу\n\nКод завершения: 0 — всё в порядке, 1 — найдена ошибка, 2 — неверный вызов."
+    after_help = "С чего начать:\n  govorun demo                     разговор без Asterisk и ключей\n  govorun talk confirm_visit       свой диалог в терминале\n  govorun test                     проверки диалогов\n  govorun check                    все ошибки настроек и диалогов сразу\n\nКод завершения: 0 — всё в порядке, 1 — найдена ошибка, 2 — неверный вызов."
 )]
 #[command(arg = help_flag(), arg = version_flag(), version)]
 pub(super) struct Arguments {
@@ -75,6 +75,13 @@ pub(super) enum Command {
         after_help = super::caller::HELP
     )]
     Talk(Talk),
+    /// Провести проверки диалогов (файлы .test.yaml) за миллисекунды, без телефона; показать, до чего они не дошли
+    #[command(
+        override_usage = "govorun test [ДИАЛОГ ...] [--min-coverage N] [--junit ФАЙЛ] [--scripts ПАПКА]",
+        help_template = HELP,
+        after_help = "Как писать проверки — в scripts/README.md. Время в них условное: минута молчания не ждёт ни секунды."
+    )]
+    Test(Test),
     /// Показать, что поймут из сказанного: ответы, числа, суммы, телефоны, даты, время
     #[command(
         override_usage = "govorun understand СКАЗАННОЕ|- [--json] [--dialog ДИАЛОГ] [--scripts ПАПКА] [--now ВРЕМЯ] [--zone ПОЯС]",
@@ -122,6 +129,23 @@ pub(super) struct Talk {
     /// То, что дала бы 1С: имя=Анна время='завтра в десять'
     #[arg(value_name = "имя=значение", value_parser = param, help_heading = NAMED, display_order = 3)]
     pub(super) params: Vec<(String, String)>,
+    /// Папка диалогов; без ключа — scripts
+    #[arg(long, value_name = "ПАПКА", default_value = "scripts", hide_default_value = true, help_heading = KEYS)]
+    pub(super) scripts: PathBuf,
+}
+
+/// `test`
+#[derive(Args, Debug)]
+pub(super) struct Test {
+    /// Диалоги, чьи проверки провести; без них — все
+    #[arg(value_name = "ДИАЛОГ", help_heading = NAMED, display_order = 1)]
+    pub(super) dialogs: Vec<String>,
+    /// Сколько процентов строк и ответов проверки должны пройти
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100), help_heading = KEYS)]
+    pub(super) min_coverage: Option<u32>,
+    /// Записать итоги в файл XML для CI (JUnit)
+    #[arg(long, value_name = "ФАЙЛ", help_heading = KEYS)]
+    pub(super) junit: Option<PathBuf>,
     /// Папка диалогов; без ключа — scripts
     #[arg(long, value_name = "ПАПКА", default_value = "scripts", hide_default_value = true, help_heading = KEYS)]
     pub(super) scripts: PathBuf,

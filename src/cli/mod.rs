@@ -10,8 +10,10 @@ mod check;
 mod client;
 mod conversation;
 mod demo;
+mod folder;
 mod follow;
 mod history;
+mod junit;
 mod outcomes;
 mod place;
 mod screen;
@@ -19,6 +21,8 @@ mod serve;
 mod talk;
 mod telemetry;
 mod temp;
+mod test;
+mod transcript;
 mod understand;
 mod wrong_use;
 
@@ -58,6 +62,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match command {
         Command::Check(wanted) => check::run(&wanted),
+        Command::Test(wanted) => test::run(&wanted),
         Command::Understand(wanted) => understand::run(&wanted),
         Command::Serve(wanted) => on_runtime(serve::run(wanted)),
         Command::Call(wanted) => on_runtime(call::run(wanted)),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rhai::{AST, ASTNode, Stmt};
 
-/// Is told file and line of everything that a run comes to.
-pub type Probe = Arc<dyn Fn(&str, usize) + Send + Sync>;
+/// Is told file and line of everything that a run comes to, and whether it is a statement.
+pub type Probe = Arc<dyn Fn(&str, usize, bool) + Send + Sync>;
 
 /// Lines by file (`confirm_visit.rhai`, `lib/dates.rhai`).
 pub type Lines = BTreeMap<String, BTreeSet<usize>>;

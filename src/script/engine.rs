@@ -121,9 +121,9 @@ pub(super) fn for_call(talk: &Arc<Talk>, modules: &Modules, probe: Option<&Probe
         #[allow(deprecated)] // Likewise "volatile".
         engine.register_debugger(
             |_, debugger| debugger,
-            move |_, _, _, file, position| {
+            move |_, _, node, file, position| {
                 if let (Some(file), Some(line)) = (file, position.line()) {
-                    probe(file, line);
+                    probe(file, line, node.is_stmt());
                 }
                 Ok(rhai::debugger::DebuggerCommand::StepInto)
             },

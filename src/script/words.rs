@@ -122,7 +122,7 @@ pub const ANSWERS: &[(&str, &str)] = &[
 ];
 
 /// The English name of a built-in answer; any other name as it is.
-pub(super) fn answer_en(name: &str) -> &str {
+pub fn answer_en(name: &str) -> &str {
     ANSWERS
         .iter()
         .find(|(_, ru)| *ru == name)

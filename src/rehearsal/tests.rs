@@ -1,0 +1,230 @@
+//! Test cases of small dialogs: those that hold, and those that have to fail with what is told.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::read;
+use super::trial::{self, Trial};
+use crate::config::Language;
+use crate::script::Version;
+
+fn version(script: &str) -> Arc<Version> {
+    let files = [("d.rhai".to_owned(), script.as_bytes().to_vec())];
+    let compiled = Version::compile(&files.into(), Language::Ru);
+    compiled
+        .version
+        .unwrap_or_else(|| panic!("{:#?}", compiled.faults))
+}
+
+/// The one case of `test`, tried on `script`.
+fn tried(script: &str, test: &str) -> Trial {
+    let (cases, faults) = read::read("d.test.yaml", format!("- проверка: п\n{test}").as_bytes());
+    assert_eq!(faults, [], "{test}");
+    trial::attempt(&cases[0], version(script).dialog("d").unwrap(), None)
+}
+
+const QUESTION: &str = r#"
+    let a = ask("Вы приедете к нам завтра?", #{ expect: ["yes", "no"], timeout: 4, max_digits: 3, no_input: "Алло?" });
+    set("kind", a.kind); set("text", a.text); set("digits", a.digits); set("cut", a.barged_in);
+    if a.is("yes") { say("Ждём!"); finish("yes"); }
+    say("Жаль.");
+    finish("no");
+"#;
+
+#[test]
+fn what_happens_as_the_case_says_holds() {
+    let mut faults = Vec::new();
+    for test in [
+        "  разговор: [{человек: да}, {робот: Ждём}]\n  итог: yes\n  данные: {kind: speech, text: да, cut: нет}",
+        "  talk: [{person: да}, {robot: ждём, within: 1.2}]\n  outcome: yes\n  lasts: 6",
+        "  разговор: [{человек: 'да, приеду', перебивает: 0.5, понято: да}]\n  итог: yes\n  данные: {cut: да}",
+        "  разговор: [{человек: нет, перебивает: к нам}]\n  итог: no\n  данные: {cut: да}",
+        "  разговор: [{цифры: 007, причина: цифры}]\n  итог: no\n  данные: {digits: 007}",
+        "  разговор: [{тишина: , причина: молчание}, {робот: Жаль}]\n  итог: no\n  данные: {kind: no_input}\n  не_звучит: Ждём",
+        "  разговор: [{тишина: 2}, {человек: да}]\n  итог: yes",
+        "  разговор: [{шум: 0.8}, {человек: да}]\n  итог: yes\n  данные: {cut: нет}",
+        "  разговор: [{шум: 0.8, перебивает: 0.5}, {человек: да}]\n  итог: yes\n  данные: {cut: нет}",
+        "  разговор: [{человек: угу, перебивает: 0.5}]",
+        "  разговор: [{человек: 'ну как бы вам сказать', длится: 25, причина: слишком_долго}]\n  данные: {kind: too_long}",
+        "  разговор: [{человек: да приеду, частями: {0.3: нет, 0.7: да приеду}}]\n  итог: yes",
+        "  разговор: [отбой]\n  итог: hung_up\n  не_звучит: [Ждём, Жаль]",
+        "  разговор: [{отбой: , перебивает: 0.4}]\n  итог: hung_up\n  длится: 0.5",
+        "  звонок: занято\n  итог: busy",
+        "  звонок: автоответчик\n  разговор: [{робот: Жаль}]\n  итог: no",
+    ] {
+        let trial = tried(QUESTION, test);
+        if !trial.differences.is_empty() {
+            faults.push(format!(
+                "{test}\n{:?}\n{:?}",
+                trial.differences, trial.lines
+            ));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+#[test]
+fn what_differs_is_told_with_its_line() {
+    for (test, line, told) in [
+        (
+            "  разговор:\n    - человек: да\n      понято: нет",
+            3,
+            "должно быть понято «no», а понято «yes»",
+        ),
+        (
+            "  разговор:\n    - робот: Привет\n    - человек: да",
+            3,
+            "робот должен сказать «Привет», а он сказал «Вы приедете к нам завтра?» и слушает",
+        ),
+        (
+            "  разговор:\n    - человек: да\n    - робот: Жаль",
+            4,
+            "робот не сказал «Жаль»; перед концом разговора он сказал: «Вы приедете к нам завтра?», «Ждём!»",
+        ),
+        (
+            "  разговор:\n    - человек: да\n    - человек: нет",
+            4,
+            "кончился раньше, чем человек успел сказать «нет»",
+        ),
+        (
+            "  разговор:\n    - робот: приедете",
+            0,
+            "робот ждёт ответа, а проверка кончилась",
+        ),
+        (
+            "  разговор:\n    - человек: да\n    - робот: Ждём\n      за: 0.2",
+            4,
+            "робот сказал это через",
+        ),
+        (
+            "  разговор:\n    - человек: да\n    - перевод: занято",
+            4,
+            "перевода не было",
+        ),
+        (
+            "  разговор: [{человек: да}]\n  итог: no",
+            0,
+            "итог должен быть «no», а он «yes»",
+        ),
+        (
+            "  разговор: [{человек: да}]\n  данные: {text: нет, kind: speech}",
+            0,
+            "в данных «text» должно быть «нет», а там «да»",
+        ),
+        (
+            "  разговор: [{человек: да}]\n  этапы: [раз]",
+            0,
+            "этапы должны быть: раз",
+        ),
+        (
+            "  разговор: [{человек: да}]\n  не_звучит: ждем",
+            0,
+            "«ждем» звучать не должно",
+        ),
+        (
+            "  разговор: [{человек: да}]\n  перезвонить: да",
+            0,
+            "должен просить перезвонить",
+        ),
+        (
+            "  разговор: [{человек: да}]\n  длится: 3",
+            0,
+            "разговор длится",
+        ),
+        (
+            "  разговор:\n    - человек: да\n      перебивает: послезавтра",
+            3,
+            "перебить не вышло",
+        ),
+    ] {
+        let trial = tried(QUESTION, test);
+        let first = trial
+            .differences
+            .first()
+            .unwrap_or_else(|| panic!("no difference: {test}"));
+        assert!(first.message.contains(told), "{test}\n{first:?}");
+        assert_eq!(first.line, line, "{test}\n{first:?}");
+    }
+}
+
+#[test]
+fn days_transfers_and_faults_are_of_the_case() {
+    let script = r#"
+        let a = ask("Когда?");
+        set("день", a.date); set("номер", phone); set("раз", attempt);
+        call_again("18:30");
+        let r = transfer("101");
+        finish(r, #{ имя: param("имя") });
+    "#;
+    let test = "  сейчас: 2026-02-27 20:00\n  телефон: +79991234567\n  попытка: 2\n  параметры: {имя: 007}\n  разговор:\n    - человек: послезавтра\n    - перевод: не ответили\n      на: 101\n  итог: no_answer\n  данные: {день: 2026-03-01, номер: '+79991234567', раз: 2, имя: 007}\n  перезвонить: 2026-02-28 18:30";
+    // The runtime's own words are no outcomes of a dialog: that fault is the first difference.
+    let trial = tried(script, test);
+    assert_eq!(trial.outcome, "script_error");
+    let script = script.replace("finish(r,", "finish(\"ok \" + r,");
+    let trial = tried(
+        &script,
+        &test.replace("итог: no_answer", "итог: ok no_answer"),
+    );
+    assert_eq!(trial.differences, [], "{:#?}", trial.lines);
+    let wrong = test
+        .replace("итог: no_answer", "итог: ok no_answer")
+        .replace("на: 101", "на: 102");
+    let trial = tried(&script, &wrong);
+    assert_eq!(
+        trial.differences[0].message,
+        "перевод должен быть на 102, а он на 101"
+    );
+}
+
+#[test]
+fn mistakes_in_a_file_are_told_with_their_lines_and_all_at_once() {
+    let file = "- проверка: а\n  разгавор: []\n- проверка: б\n  разговор:\n    - рoбот: x\n    - человек: x\n      черз: 1\n    - тишна\n    - цифры: 12a\n    - {робот: а, человек: б}\n  попытка: 0\n  сейчас: вчера\n  телефон: нет\n  звонок: занят\n  попытка: 1\n";
+    let (cases, faults) = read::read("d.test.yaml", file.as_bytes());
+    assert!(cases.is_empty());
+    for (line, part) in [
+        (2, "может быть, «разговор»?"),
+        (5, "может быть, «робот»?"),
+        (7, "может быть, «через»?"),
+        (8, "«тишна» — не шаг"),
+        (9, "клавиши «a» на телефоне нет"),
+        (10, "два шага вместе"),
+        (11, "от 1 до 20"),
+        (12, "2026-01-14 12:00"),
+        (13, "не номер телефона"),
+        (14, "бывает: человек, автоответчик, занято"),
+        (15, "стоит дважды"),
+    ] {
+        assert!(
+            faults
+                .iter()
+                .any(|f| f.line == line && f.message.contains(part)),
+            "{line} {part}: {faults:#?}"
+        );
+    }
+    for (text, part) in [
+        ("- тишина\n  за: 1\n", "двоеточие"),
+        ("текст", "список"),
+        ("- а: [", "YAML"),
+    ] {
+        let (_, faults) = read::read("d.test.yaml", text.as_bytes());
+        assert!(faults[0].message.contains(part), "{text}: {faults:?}");
+    }
+    let (cases, faults) = read::read("d.test.yaml", b"# nothing\n");
+    assert!(cases.is_empty() && faults.is_empty());
+}
+
+#[test]
+fn the_guides_example_is_sound() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/README.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let examples: Vec<&str> = guide
+        .split("```yaml\n- проверка")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert_eq!(examples.len(), 1);
+    for example in examples {
+        let (cases, faults) = read::read("d.test.yaml", format!("- проверка{example}").as_bytes());
+        assert_eq!((cases.len(), faults), (1, Vec::new()));
+    }
+}
