@@ -22,6 +22,11 @@ pub struct Unanswered {
 }
 
 impl Unanswered {
+    /// All three have told their part: nothing more is to be waited for.
+    pub fn is_whole(&self) -> bool {
+        self.dial_status.is_some() && self.cause.is_some() && self.reason.is_some()
+    }
+
     /// The outcome.
     pub fn outcome(&self) -> &'static str {
         if self.we_hung_up || self.reason == Some(3) {
@@ -122,6 +127,8 @@ mod tests {
                 we_hung_up: false,
             };
             assert_eq!(seen.outcome(), expect, "{seen:?}");
+            let parts = [status.is_some(), cause.is_some(), reason.is_some()];
+            assert_eq!(seen.is_whole(), parts == [true; 3], "{seen:?}");
         }
     }
 }

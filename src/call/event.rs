@@ -41,6 +41,8 @@ pub enum Event {
     Partial(Spoken),
     /// The recognizer's last text of an utterance.
     Final(Spoken),
+    /// Another recognizer has taken over and is given the utterance's audio again.
+    TakenOver,
     /// No recognizer is left.
     Deaf {
         /// Why.

@@ -44,6 +44,8 @@ pub(super) enum Heard {
     Partial(Spoken),
     /// A last text.
     Final(Spoken),
+    /// Another recognizer has taken over and hears the utterance again.
+    TakenOver,
     /// For the history: about a recognizer.
     Recognizer { name: String, note: String },
     /// For the history: about the audio.
@@ -284,6 +286,7 @@ impl Task {
             .await;
         } else {
             self.next_recognizer().await;
+            self.tell(Heard::TakenOver).await;
             // What it may have missed.
             if let Some(stream) = &self.stream {
                 for frame in &self.recent {

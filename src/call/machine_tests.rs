@@ -1,163 +1,23 @@
 //! The machine under a virtual clock: each case is a list of moments and what must have come of them.
+//!
+//! | rule of "Hearing" | held by |
+//! | --- | --- |
+//! | 1 nothing is lost before, between and after windows | `what_was_said_between_two_turns_is_carried`, `a_word_just_after_the_windows_end_is_for_the_next`, `texts_of_the_recognizer_that_takes_over_count_once` |
+//! | 2 onset, end, partials, final | `a_final_that_never_comes_is_replaced_by_the_partial_after_settle`, `an_empty_final_means_the_last_partial` (and `ear`'s) |
+//! | 3 opening, `early`, `carry` | `an_uncuttable_prompt_hears_its_last_moments`, `what_was_said_between_two_turns_is_carried`, `who_speaks_when_the_window_opens_is_taken`, `of_two_quick_answers_the_second_is_for_the_next_window` |
+//! | 4 exactly one reason | `each_window_has_one_reason_and_its_time` |
+//! | 5 `timeout`, `end_silence`, `settle`, `give_up`, `max_speech` | `silence_is_counted_from_the_prompts_end_and_stands_still_while_they_speak`, `a_text_later_than_give_up_is_no_answer_of_its_utterance`, `a_window_never_closes_while_its_utterance_goes_on_but_for_too_long` |
+//! | 6 interruption | `a_word_over_the_prompt_cuts_it_at_once`, `words_in_the_prompts_first_moments_cut_it_when_those_are_over`, `a_noise_pauses_the_prompt_which_goes_on`, `a_noise_that_is_known_for_one_holds_no_longer`, `only_an_expected_answer_cuts_under_intent`, `fewer_words_than_cut_are_still_an_answer`, `keys_alone_cut_under_digits`, `what_is_said_over_an_uncuttable_prompt_is_offered_to_the_next_window`, `a_listeners_sound_over_an_uncuttable_prompt_is_no_answer`, `the_history_tells_where_the_prompt_was_held_and_cut` |
+//! | 7 `early` | `early_takes_an_expected_partial_that_has_stood` |
+//! | 8 keys | `keys_stop_the_prompt_and_win_over_speech`, `keys_end_by_number_and_by_waiting`, `keys_typed_ahead_wait_for_their_window`, `a_key_in_the_middle_of_a_word_takes_the_word_with_it` |
+//! | 9 times of a turn | `the_times_of_a_turn_are_told_once` |
+//! | 10 failing recognizers | `without_a_recognizer_keys_still_work`, `words_heard_before_the_recognizer_failed_count`, `texts_of_the_recognizer_that_takes_over_count_once` |
+//!
+//! Random orders of events: `machine_properties`.
 
-use std::sync::Arc;
-
-use proptest::prelude::*;
-
+use super::rig::*;
 use super::*;
 use crate::call::request::DigitRule;
-use crate::phrases::Answers;
-
-/// Drives a machine and plays the medium: a prompt starts 10 ms after its order and ends when its time is over.
-struct Rig {
-    machine: CallMachine,
-    now: u64,
-    playing: Option<(PlaybackId, u64, bool)>,
-    paused_at: Option<u64>,
-    replies: Vec<(u64, Reply)>,
-    notes: Vec<(&'static str, serde_json::Value)>,
-    orders: Vec<(u64, &'static str)>,
-}
-
-impl Rig {
-    fn new() -> Self {
-        Self {
-            machine: CallMachine::default(),
-            now: 0,
-            playing: None,
-            paused_at: None,
-            replies: Vec::new(),
-            notes: Vec::new(),
-            orders: Vec::new(),
-        }
-    }
-
-    fn drain(&mut self) {
-        while let Some(command) = self.machine.poll() {
-            match command {
-                Command::Play { id, sound } => {
-                    self.playing = Some((id, self.now + 10 + sound.duration_ms(), false));
-                    self.orders.push((self.now, "play"));
-                }
-                Command::StopPlayback => {
-                    self.orders.push((self.now, "stop"));
-                    self.paused_at = None;
-                    if let Some((id, _, _)) = self.playing.take() {
-                        self.give(Event::Speaker(SpeakerEvent::Ended {
-                            id,
-                            played_ms: 1,
-                            whole: false,
-                        }));
-                    }
-                }
-                Command::PausePlayback => {
-                    self.orders.push((self.now, "pause"));
-                    self.paused_at = Some(self.now);
-                }
-                Command::ResumePlayback => {
-                    self.orders.push((self.now, "resume"));
-                    if let (Some(at), Some(p)) = (self.paused_at.take(), &mut self.playing) {
-                        p.1 += self.now - at;
-                    }
-                }
-                Command::EndUtterance => self.orders.push((self.now, "end_utterance")),
-                Command::Reply(reply) => self.replies.push((self.now, reply)),
-                Command::PauseOver => self.orders.push((self.now, "pause_over")),
-                Command::Note { kind, data, .. } => self.notes.push((kind, data)),
-            }
-        }
-    }
-
-    fn give(&mut self, event: Event) {
-        self.machine.handle(event, self.now);
-        self.drain();
-    }
-
-    /// Lets time pass up to `until`, serving timers and the medium.
-    fn pass(&mut self, until: u64) {
-        loop {
-            let medium =
-                self.playing
-                    .filter(|_| self.paused_at.is_none())
-                    .map(
-                        |(_, end, started)| {
-                            if started { end } else { self.now + 10 }
-                        },
-                    );
-            let next = [medium, self.machine.wait_until()]
-                .into_iter()
-                .flatten()
-                .min();
-            match next {
-                Some(at) if at <= until => {
-                    self.now = self.now.max(at);
-                    if medium == Some(at) {
-                        let (id, end, started) = self.playing.unwrap();
-                        if started {
-                            self.playing = None;
-                            self.give(Event::Speaker(SpeakerEvent::Ended {
-                                id,
-                                played_ms: 0,
-                                whole: true,
-                            }));
-                        } else {
-                            self.playing = Some((id, end, true));
-                            self.give(Event::Speaker(SpeakerEvent::Started { id }));
-                        }
-                    } else {
-                        self.give(Event::Clock);
-                    }
-                }
-                _ => break,
-            }
-        }
-        self.now = self.now.max(until);
-    }
-
-    fn at(&mut self, ms: u64, event: Event) -> &mut Self {
-        self.pass(ms);
-        self.give(event);
-        self
-    }
-
-    /// Voice from `from` to `to`, recognized as `text` `lag` after its end was decided.
-    fn says(&mut self, from: u64, to: u64, text: &str) -> &mut Self {
-        self.at(from, Event::VoiceStarted { at_ms: from });
-        self.at(from + (to - from) / 2, Event::Partial(Spoken::new(text)));
-        self.at(to, Event::VoiceEnded { at_ms: to })
-    }
-
-    fn only_reply(&mut self, until: u64) -> (u64, Reply) {
-        self.pass(until);
-        assert_eq!(self.replies.len(), 1, "{:?}", self.replies);
-        self.replies.pop().unwrap()
-    }
-
-    fn did(&self, what: &str) -> Option<u64> {
-        self.orders
-            .iter()
-            .find(|(_, w)| *w == what)
-            .map(|(at, _)| *at)
-    }
-}
-
-fn window() -> Window {
-    let mut window = Window::new(Arc::new(Answers::builtin()));
-    window.expect = vec!["yes".to_owned(), "no".to_owned()];
-    window
-}
-
-fn ask(prompt_ms: u64, barge_in: BargeIn) -> Event {
-    let sounds = match prompt_ms {
-        0 => vec![],
-        ms => vec![Sound::silence("question", ms)],
-    };
-    Event::Turn {
-        sounds,
-        barge_in,
-        window: Some(window()),
-    }
-}
 
 #[test]
 fn an_answer_after_the_prompt_is_taken_with_its_intent() {
@@ -399,77 +259,452 @@ fn a_stuck_medium_does_not_hang_the_call() {
     assert!(replied);
 }
 
-fn any_event() -> impl Strategy<Value = Event> {
-    let text = prop_oneof![
-        Just(""),
-        Just("да"),
-        Just("нет"),
-        Just("да приеду"),
-        Just("погода")
-    ];
-    prop_oneof![
-        3 => Just(Event::VoiceStarted { at_ms: u64::MAX }),
-        3 => Just(Event::VoiceEnded { at_ms: u64::MAX }),
-        4 => text.clone().prop_map(|t| Event::Partial(Spoken::new(t))),
-        4 => text.prop_map(|t| Event::Final(Spoken::new(t))),
-        1 => proptest::char::range('0', '9').prop_map(Event::Digit),
-        1 => Just(Event::Digit('#')),
-        1 => Just(Event::Clock),
-    ]
+#[test]
+fn an_empty_final_means_the_last_partial() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(0, BargeIn::default())).says(500, 900, "нет");
+    rig.last(1700, "");
+    let (at, reply) = rig.only_reply(9000);
+    assert_eq!((at, reply.intent()), (1700, Some("no")));
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+#[test]
+fn a_word_just_after_the_windows_end_is_for_the_next() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(0, BargeIn::default()));
+    assert_eq!(rig.only_reply(5100).1.kind, ReplyKind::NoInput);
+    rig.at(5200, Event::VoiceStarted { at_ms: 5200 });
+    rig.at(5300, ask(3000, BargeIn::Intent));
+    rig.partial(5500, "да");
+    assert_eq!(rig.did("stop"), Some(5500));
+    rig.at(5600, Event::VoiceEnded { at_ms: 5600 });
+    rig.last(6400, "да");
+    assert!(rig.only_reply(9000).1.is("yes"));
+}
 
-    /// Whatever the order of events: each turn is answered once, no utterance is taken twice, none is lost, and nothing
-    /// waits after the hang-up.
-    #[test]
-    fn any_order_of_events_keeps_the_invariants(
-        turns in proptest::collection::vec((0u64..3000, 0usize..5, any::<bool>()), 1..5),
-        events in proptest::collection::vec((1u64..1500, any_event()), 0..60),
-    ) {
+#[test]
+fn who_speaks_when_the_window_opens_is_taken() {
+    let mut rig = Rig::new();
+    // Began 3 s before the window, longer than `carry`, and ends in it.
+    rig.at(1000, Event::VoiceStarted { at_ms: 1000 });
+    rig.at(4000, ask(0, BargeIn::default()));
+    rig.partial(4100, "ну в общем да");
+    rig.at(4500, Event::VoiceEnded { at_ms: 4500 });
+    rig.last(5300, "ну в общем да");
+    let (at, reply) = rig.only_reply(9000);
+    assert_eq!((at, reply.intent()), (5300, Some("yes")));
+}
+
+#[test]
+fn of_two_quick_answers_the_second_is_for_the_next_window() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(0, BargeIn::default())).says(1000, 1300, "да");
+    rig.last(2100, "да");
+    assert!(rig.only_reply(2200).1.is("yes"));
+    rig.says(2200, 2500, "нет");
+    rig.at(2600, ask(1000, BargeIn::Intent));
+    rig.last(3300, "нет");
+    assert!(rig.only_reply(9000).1.is("no"));
+}
+
+#[test]
+fn two_answers_in_one_breath_are_one_reply_of_two_parts() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(0, BargeIn::default())).says(1000, 1300, "да");
+    rig.at(1700, Event::VoiceStarted { at_ms: 1700 });
+    // The recognizer ends its utterance while the person has gone on after 0.4 s.
+    rig.last(1800, "да");
+    rig.pass(1900);
+    assert!(rig.replies.is_empty(), "they still speak");
+    rig.partial(2000, "нет");
+    rig.at(2100, Event::VoiceEnded { at_ms: 2100 });
+    rig.last(2900, "нет");
+    let (at, reply) = rig.only_reply(9000);
+    assert_eq!((at, reply.text), (2900, Spoken::new("да нет")));
+    assert_eq!(reply.parts, [Spoken::new("да"), Spoken::new("нет")]);
+    // What came back was only a noise: the part is the answer, and soon.
+    let mut rig = Rig::new();
+    rig.at(0, ask(0, BargeIn::default())).says(1000, 1300, "да");
+    rig.at(1700, Event::VoiceStarted { at_ms: 1700 });
+    rig.last(1800, "да");
+    let (at, reply) = rig.only_reply(9000);
+    assert_eq!((at, reply.intent()), (1800 + 700 + 500, Some("yes")));
+}
+
+#[test]
+fn each_window_has_one_reason_and_its_time() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(0, BargeIn::default())).says(500, 900, "да");
+    rig.last(1700, "да");
+    rig.at(1800, ask(0, BargeIn::default()));
+    rig.at(7000, ask(0, BargeIn::default()));
+    rig.at(7500, Event::Digit('1'));
+    rig.at(8000, ask(0, BargeIn::default()));
+    rig.at(8500, Event::HangUp);
+    let closed = rig.notes.iter().filter(|(_, k, _)| *k == kind::WINDOW);
+    let told: Vec<_> = closed
+        .map(|(at, _, d)| (*at, d["reason"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (1700, "speech"),
+            (6800, "no_input"),
+            (7500, "digits"),
+            (8500, "hang_up")
+        ]
+    );
+}
+
+#[test]
+fn a_text_later_than_give_up_is_no_answer_of_its_utterance() {
+    for (give_up_ms, reason) in [(3000, ReplyKind::NoInput), (6000, ReplyKind::Speech)] {
         let mut rig = Rig::new();
-        let mut turns = turns.into_iter();
-        let mut asked = 0;
-        let mut next_turn = |rig: &mut Rig, asked: &mut usize| {
-            if rig.replies.len() == *asked && let Some((prompt, barge, early)) = turns.next() {
-                let barge = [
-                    BargeIn::default(), BargeIn::Words(2), BargeIn::Intent, BargeIn::Digits, BargeIn::Off,
-                ][barge];
-                let mut w = window();
-                w.early = early;
-                *asked += 1;
-                rig.give(Event::Turn {
-                    sounds: vec![Sound::silence("q", prompt + 20)], barge_in: barge, window: Some(w),
-                });
+        let mut w = window();
+        w.give_up_ms = give_up_ms;
+        w.timeout_ms = 2000;
+        rig.at(0, turn(0, BargeIn::default(), Some(w)));
+        rig.coughs(500, 900);
+        rig.last(6500, "да");
+        // 0.5 s were quiet; the rest of the timeout runs when the utterance is given up at 1600 + give_up.
+        let (at, reply) = rig.only_reply(6500);
+        assert_eq!(reply.kind, reason, "give_up {give_up_ms}");
+        assert_eq!(
+            at,
+            if give_up_ms == 3000 {
+                4600 + 1500
+            } else {
+                6500
             }
-        };
-        next_turn(&mut rig, &mut asked);
-        for (gap, event) in events {
-            let at = rig.now + gap;
-            rig.at(at, event);
-            next_turn(&mut rig, &mut asked);
-        }
-        let now = rig.now;
-        rig.at(now, Event::HangUp);
-        prop_assert_eq!(rig.replies.len(), asked);
-        prop_assert_eq!(rig.machine.wait_until(), None);
-        let mut taken: Vec<u64> = rig.notes.iter()
-            .filter(|(k, _)| *k == kind::WINDOW)
-            .filter_map(|(_, d)| d["utterance"].as_u64()).collect();
-        let closes = rig.notes.iter().filter(|(k, _)| *k == kind::WINDOW).count();
-        prop_assert_eq!(closes, asked, "each window closes for one reason");
-        let before = taken.len();
-        taken.sort_unstable();
-        taken.dedup();
-        prop_assert_eq!(taken.len(), before, "an utterance was taken twice");
-        // Each utterance with words that completed was taken or left.
-        for (_, d) in rig.notes.iter().filter(|(k, d)| *k == kind::UTTERANCE && d["state"] == "complete") {
-            let id = d["id"].as_u64().unwrap();
-            let left = rig.notes.iter().any(|(k, d)| {
-                *k == kind::UTTERANCE && d["state"] == "left" && d["id"].as_u64() == Some(id)
-            });
-            prop_assert!(left != taken.contains(&id), "utterance {} taken and left, or neither", id);
-        }
+        );
+        rig.at(9000, Event::HangUp);
+        assert_eq!(
+            rig.texts("complete"),
+            ["да"],
+            "it is in the history either way"
+        );
     }
+}
+
+#[test]
+fn a_noise_that_is_known_for_one_holds_no_longer() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(8000, BargeIn::default())).coughs(1000, 1700);
+    rig.last(2500, "");
+    rig.pass(6000);
+    assert_eq!(
+        (rig.did("pause"), rig.did("resume")),
+        (Some(1500), Some(2500))
+    );
+}
+
+#[test]
+fn words_in_the_prompts_first_moments_cut_it_when_those_are_over() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(8000, BargeIn::default())).says(50, 250, "да");
+    assert_eq!(rig.did("stop"), None);
+    rig.pass(1000);
+    assert_eq!(rig.did("stop"), Some(10 + 300));
+}
+
+#[test]
+fn a_second_sound_is_not_paused_before_it_plays() {
+    let mut rig = Rig::new();
+    rig.at(
+        0,
+        Event::Turn {
+            sounds: vec![Sound::silence("a", 1000), Sound::silence("b", 3000)],
+            barge_in: BargeIn::default(),
+            window: Some(window()),
+        },
+    );
+    // 0.5 s of voice are over in the gap between the two.
+    rig.at(512, Event::VoiceStarted { at_ms: 512 });
+    rig.pass(1500);
+    assert_eq!(rig.did("pause"), Some(1020 + 200));
+}
+
+#[test]
+fn fewer_words_than_cut_are_still_an_answer() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(4000, BargeIn::Words(2)))
+        .says(1000, 1300, "да");
+    rig.last(2100, "да");
+    let (at, reply) = rig.only_reply(9000);
+    assert_eq!(
+        (at, reply.intent(), reply.barged_in),
+        (4010, Some("yes"), false)
+    );
+    assert_eq!(rig.did("stop"), None);
+    // Two words cut, and they are the answer.
+    let mut rig = Rig::new();
+    rig.at(0, ask(6000, BargeIn::Words(2)))
+        .says(1000, 1300, "да");
+    rig.last(2100, "да").says(3000, 3600, "ой нет");
+    rig.last(4400, "ой нет");
+    let (at, reply) = rig.only_reply(9000);
+    assert_eq!(
+        (at, reply.text, reply.barged_in),
+        (4400, Spoken::new("ой нет"), true)
+    );
+    assert_eq!(
+        (rig.did("stop"), rig.texts("left")),
+        (Some(3300), vec!["да"])
+    );
+}
+
+#[test]
+fn keys_alone_cut_under_digits() {
+    for keys in [true, false] {
+        let mut rig = Rig::new();
+        let mut w = window();
+        w.digits = keys.then(DigitRule::default);
+        rig.at(0, turn(6000, BargeIn::Digits, Some(w)));
+        rig.says(1000, 1300, "да").last(2100, "да");
+        assert_eq!(rig.did("stop"), None);
+        rig.at(2500, Event::Digit('5'));
+        assert_eq!(
+            (rig.did("stop"), rig.prompt_ms("cut")),
+            (Some(2500), Some(2490))
+        );
+        let kind = if keys {
+            ReplyKind::Digits
+        } else {
+            ReplyKind::Speech
+        };
+        assert_eq!(rig.only_reply(2500).1.kind, kind);
+    }
+}
+
+#[test]
+fn what_is_said_over_an_uncuttable_prompt_is_offered_to_the_next_window() {
+    // Long before `carry`, in the same turn.
+    let mut rig = Rig::new();
+    rig.at(0, ask(8000, BargeIn::Off)).says(1000, 1300, "да");
+    rig.last(2100, "да");
+    let (at, reply) = rig.only_reply(9000);
+    assert_eq!((at, reply.intent()), (8010, Some("yes")));
+    // In a prompt without a window, for the next turn's; and for that one only.
+    let mut rig = Rig::new();
+    rig.at(0, turn(6000, BargeIn::Off, None))
+        .says(1000, 1300, "погода");
+    rig.last(2100, "погода")
+        .says(2500, 2800, "нет")
+        .last(3600, "нет");
+    assert_eq!(rig.only_reply(6500).1.kind, ReplyKind::Played);
+    rig.at(7000, ask(0, BargeIn::default()));
+    assert_eq!(rig.only_reply(7000).1.text, Spoken::new("погода"));
+    rig.at(7100, ask(0, BargeIn::default()));
+    assert_eq!(rig.only_reply(13_000).1.kind, ReplyKind::NoInput);
+    rig.at(13_500, Event::HangUp);
+    assert_eq!(rig.texts("left"), ["нет"], "kept, with its text");
+}
+
+#[test]
+fn a_listeners_sound_over_an_uncuttable_prompt_is_no_answer() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(8000, BargeIn::Off)).says(1000, 1300, "угу");
+    rig.last(2100, "угу");
+    let (at, reply) = rig.only_reply(20_000);
+    assert_eq!((at, reply.kind), (8010 + 5000, ReplyKind::NoInput));
+    // "Алло" before the greeting doesn't cut it; "угу" in the question's last moments is a yes.
+    let mut rig = Rig::new();
+    rig.says(100, 400, "алло").last(1200, "алло");
+    rig.at(1300, ask(4000, BargeIn::default()));
+    rig.pass(4000);
+    assert_eq!(rig.did("stop"), None);
+    let mut rig = Rig::new();
+    rig.at(0, ask(4000, BargeIn::Off)).says(3300, 3500, "угу");
+    rig.last(4300, "угу");
+    assert!(rig.only_reply(9000).1.is("yes"));
+}
+
+#[test]
+fn one_voice_cuts_one_prompt_and_waits_for_its_window() {
+    let mut rig = Rig::new();
+    rig.at(0, turn(3000, BargeIn::default(), None));
+    rig.at(1000, Event::VoiceStarted { at_ms: 1000 });
+    rig.partial(1300, "да подождите");
+    assert!(rig.only_reply(1300).1.barged_in);
+    rig.at(1300, turn(2000, BargeIn::default(), None));
+    rig.at(1500, Event::VoiceEnded { at_ms: 1500 });
+    rig.last(2300, "да подождите");
+    let (at, reply) = rig.only_reply(5000);
+    assert_eq!((at, reply.barged_in), (3310, false));
+}
+
+#[test]
+fn the_history_tells_where_the_prompt_was_held_and_cut() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(8000, BargeIn::default())).coughs(1000, 1700);
+    rig.says(5000, 5400, "да");
+    // Paused at 1500, went on at 3500 (nothing was understood), cut at the first words at 5200.
+    let at = ["paused", "resumed", "barge_in", "cut"].map(|event| rig.prompt_ms(event));
+    assert_eq!(at, [Some(1490), Some(1490), Some(3190), Some(3190)]);
+    let mut rig = Rig::new();
+    rig.at(0, turn(8000, BargeIn::Off, None))
+        .at(2010, Event::HangUp);
+    assert_eq!(rig.prompt_ms("stopped"), Some(2000));
+}
+
+#[test]
+fn the_limits_of_interruption_are_the_dialogs() {
+    let mut rig = Rig::new();
+    let speech = BargeIn::Speech {
+        min_voice_ms: 200,
+        guard_ms: 0,
+        resume_ms: 1000,
+    };
+    rig.at(0, ask(8000, speech)).coughs(1000, 1700);
+    rig.pass(6000);
+    assert_eq!(
+        (rig.did("pause"), rig.did("resume")),
+        (Some(1200), Some(2200))
+    );
+}
+
+#[test]
+fn early_takes_an_expected_partial_that_has_stood() {
+    let mut rig = Rig::new();
+    let mut w = window();
+    w.early = true;
+    rig.at(0, turn(0, BargeIn::default(), Some(w.clone())));
+    rig.at(500, Event::VoiceStarted { at_ms: 500 });
+    rig.partial(800, "ну").partial(1000, "ну да");
+    let (at, reply) = rig.only_reply(2000);
+    assert_eq!((at, reply.intent()), (1300, Some("yes")));
+    // The rest of that utterance is no answer to the next question, and is kept.
+    rig.at(2000, turn(0, BargeIn::default(), Some(w)));
+    rig.partial(2100, "ну да конечно");
+    rig.at(2300, Event::VoiceEnded { at_ms: 2300 });
+    rig.last(3100, "ну да конечно");
+    assert_eq!(rig.did("end_utterance"), Some(3000), "its end is told");
+    assert_eq!(rig.texts("late_final"), ["ну да конечно"]);
+    assert_eq!(rig.only_reply(20_000).1.kind, ReplyKind::NoInput);
+}
+
+#[test]
+fn keys_typed_ahead_wait_for_their_window() {
+    let mut rig = Rig::new();
+    let mut w = window();
+    w.digits = Some(DigitRule {
+        max_digits: 4,
+        ..DigitRule::default()
+    });
+    rig.at(100, Event::Digit('4')).at(200, Event::Digit('2'));
+    rig.at(4000, turn(5000, BargeIn::default(), Some(w.clone())));
+    rig.at(5000, Event::Digit('7'));
+    let (at, reply) = rig.only_reply(20_000);
+    assert_eq!((at, reply.digits.as_str()), (5000 + 3000, "427"));
+    assert_eq!(rig.did("play"), None, "who has answered hears no question");
+    for key in ['4', '2', '#'] {
+        rig.at(20_000, Event::Digit(key));
+    }
+    rig.at(21_000, turn(5000, BargeIn::default(), Some(w)));
+    assert_eq!(rig.only_reply(21_000).1.digits.as_str(), "42");
+}
+
+#[test]
+fn a_key_in_the_middle_of_a_word_takes_the_word_with_it() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(0, BargeIn::default()));
+    rig.at(500, Event::VoiceStarted { at_ms: 500 });
+    rig.partial(700, "оди").at(800, Event::Digit('1'));
+    assert_eq!(rig.only_reply(800).1.kind, ReplyKind::Digits);
+    rig.at(900, ask(3000, BargeIn::default()));
+    rig.at(1000, Event::VoiceEnded { at_ms: 1000 });
+    rig.last(1800, "один");
+    assert_eq!(rig.only_reply(20_000).1.kind, ReplyKind::NoInput);
+    assert_eq!(rig.did("stop"), None);
+    rig.at(21_000, Event::HangUp);
+    assert_eq!(rig.texts("left"), ["один"]);
+}
+
+#[test]
+fn the_times_of_a_turn_are_told_once() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(0, BargeIn::default())).says(500, 900, "да");
+    rig.last(1750, "да");
+    rig.at(1800, ask(3000, BargeIn::default()))
+        .at(3000, Event::Digit('1'));
+    // A turn without a prompt decides, but nothing is heard of it.
+    rig.at(3100, ask(0, BargeIn::default()))
+        .at(3500, Event::Digit('2'));
+    rig.at(3600, Event::HangUp);
+    let names = [
+        "window",
+        "last_key_ms",
+        "end_of_speech_ms",
+        "end_of_utterance_ms",
+        "final_text_ms",
+        "decision_ms",
+        "first_audio_ms",
+    ];
+    let told: Vec<_> = rig
+        .noted(kind::TURN)
+        .map(|d| names.map(|name| d[name].as_u64()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            [
+                Some(1),
+                None,
+                Some(900),
+                Some(1600),
+                Some(1750),
+                Some(1800),
+                Some(1810)
+            ],
+            [Some(2), Some(3000), None, None, None, Some(3100), None],
+            [Some(3), Some(3500), None, None, None, None, None],
+        ]
+    );
+}
+
+#[test]
+fn words_heard_before_the_recognizer_failed_count() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(0, BargeIn::default()));
+    rig.at(500, Event::VoiceStarted { at_ms: 500 });
+    rig.partial(800, "да");
+    let reason = "gone".to_owned();
+    rig.at(850, Event::Deaf { reason });
+    rig.at(900, Event::VoiceEnded { at_ms: 900 });
+    let (at, reply) = rig.only_reply(9000);
+    assert_eq!(
+        (at, reply.intent()),
+        (1600, Some("yes")),
+        "and at its end: no final is awaited"
+    );
+    // From now on a voice neither pauses a prompt nor holds the clock.
+    rig.at(10_000, ask(2000, BargeIn::default()));
+    rig.at(10_500, Event::VoiceStarted { at_ms: 10_500 });
+    let (at, reply) = rig.only_reply(60_000);
+    assert_eq!(
+        (at, reply.kind, rig.did("pause")),
+        (17_010, ReplyKind::Failed, None)
+    );
+}
+
+#[test]
+fn texts_of_the_recognizer_that_takes_over_count_once() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(0, BargeIn::default())).says(500, 900, "да");
+    rig.pass(1650);
+    rig.give(Event::TakenOver);
+    let asked = rig.orders.iter().filter(|(_, o)| *o == "end_utterance");
+    assert_eq!(asked.map(|(at, _)| *at).collect::<Vec<_>>(), [1600, 1650]);
+    rig.partial(1900, "да приеду").last(2100, "да приеду");
+    let (at, reply) = rig.only_reply(9000);
+    assert_eq!((at, reply.text), (2100, Spoken::new("да приеду")));
+    // One that takes over after the partial was taken repeats it: no second answer.
+    let mut rig = Rig::new();
+    rig.at(0, ask(0, BargeIn::default())).says(500, 900, "да");
+    rig.pass(2200);
+    rig.give(Event::TakenOver);
+    assert!(rig.only_reply(2200).1.is("yes"));
+    rig.at(2300, ask(0, BargeIn::default()));
+    rig.partial(2500, "да").last(2600, "да");
+    assert_eq!(rig.only_reply(20_000).1.kind, ReplyKind::NoInput);
 }

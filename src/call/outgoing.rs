@@ -31,7 +31,8 @@ use crate::wire::dial::CallerId;
 const ORIGINATE_DEADLINE: Duration = Duration::from_secs(10);
 /// After the ringing time Asterisk itself should have told the end within this.
 const RING_GRACE: Duration = Duration::from_secs(5);
-/// The three events that tell an end come in any order; after the first the others follow within this.
+/// The three events that tell an end come in any order; after the first the others follow within this, and nothing
+/// is waited for once all have come.
 const OTHERS_FOLLOW: Duration = Duration::from_millis(300);
 /// After the answer AGI connects within this.
 const AGI_FOLLOWS: Duration = Duration::from_secs(5);
@@ -226,6 +227,9 @@ impl Attempt {
                         if self.see(&event).await && !ending {
                             ending = true;
                             deadline = tokio::time::Instant::now() + OTHERS_FOLLOW;
+                        }
+                        if self.seen.is_whole() && !self.answered {
+                            return Waited::Unanswered;
                         }
                         if self.answered && !was_answered && !ending {
                             deadline = tokio::time::Instant::now() + AGI_FOLLOWS;

@@ -98,6 +98,8 @@ pub enum BargeIn {
         min_voice_ms: u64,
         /// Deaf at the prompt's start, milliseconds (300).
         guard_ms: u64,
+        /// A prompt that a voice paused goes on after this, if nothing was understood, milliseconds (2000).
+        resume_ms: u64,
     },
     /// So many words of a partial.
     Words(u32),
@@ -121,6 +123,7 @@ impl Default for BargeIn {
         Self::Speech {
             min_voice_ms: 500,
             guard_ms: 300,
+            resume_ms: 2_000,
         }
     }
 }
@@ -142,10 +145,14 @@ pub struct Window {
     pub end_silence_ms: u64,
     /// A final text is awaited so much longer (500).
     pub settle_ms: u64,
+    /// An utterance that has no text at all so long after its end was noise (3000).
+    pub give_up_ms: u64,
     /// Longest utterance (20000); past it the window closes with `too_long`.
     pub max_speech_ms: u64,
-    /// Ends when a partial already is an expected answer and has stood for 300 ms.
+    /// Ends when a partial already is an expected answer and has stood for [`Self::stand_ms`].
     pub early: bool,
+    /// How long that partial has to stand (300).
+    pub stand_ms: u64,
     /// Keys; `None`: keys are noted and ignored.
     pub digits: Option<DigitRule>,
 }
@@ -161,8 +168,10 @@ impl Window {
             carry_ms: 1_500,
             end_silence_ms: 700,
             settle_ms: 500,
+            give_up_ms: 3_000,
             max_speech_ms: 20_000,
             early: false,
+            stand_ms: 300,
             digits: Some(DigitRule::default()),
         }
     }

@@ -422,6 +422,7 @@ impl Session {
             Heard::VoiceEnded { at_ms } => Event::VoiceEnded { at_ms },
             Heard::Partial(text) => Event::Partial(text),
             Heard::Final(text) => Event::Final(text),
+            Heard::TakenOver => Event::TakenOver,
             Heard::Deaf { reason } => {
                 self.journal.note(
                     kind::RECOGNIZER,

@@ -61,13 +61,13 @@ impl TurnState {
     }
 
     /// When the last prompt will end, if nothing holds it; `None` while it can't be known, or when it is over.
-    pub(super) fn prompts_end_ms(&self, now_ms: u64) -> Option<u64> {
+    pub(super) fn prompts_end_ms(&self) -> Option<u64> {
         let playing = self.playing.as_ref()?;
         if playing.started_ms.is_none() || playing.paused_ms.is_some() {
             return None;
         }
         let rest: u64 = self.queue.iter().map(Sound::duration_ms).sum();
-        Some(playing.ends_ms(now_ms) + rest)
+        Some(playing.ends_ms() + rest)
     }
 }
 
@@ -103,8 +103,22 @@ impl Playing {
         }
     }
 
+    /// How much of it was heard, milliseconds from its start, by our clock.
+    pub(super) fn played_ms(&self, now_ms: u64) -> u64 {
+        let until_ms = self.paused_ms.unwrap_or(now_ms);
+        let played_ms = self.started_ms.map_or(0, |started_ms| {
+            until_ms.saturating_sub(started_ms + self.held_ms)
+        });
+        played_ms.min(self.sound.duration_ms())
+    }
+
+    /// A line of the history about it: what happens, and where in it.
+    pub(super) fn told(&self, event: &str, now_ms: u64) -> Value {
+        json!({"event": event, "name": self.sound.name, "played_ms": self.played_ms(now_ms)})
+    }
+
     /// When it ends, if nothing holds it any more.
-    pub(super) fn ends_ms(&self, _now_ms: u64) -> u64 {
+    pub(super) fn ends_ms(&self) -> u64 {
         let start = self.started_ms.unwrap_or(self.ordered_ms + START_SLACK_MS);
         start + self.held_ms + self.sound.duration_ms()
     }
@@ -141,13 +155,21 @@ impl WindowState {
         }
     }
 
-    /// A key that isn't the terminator.
+    /// A key. The terminator ends what has begun; one more than wanted is nothing.
     pub(super) fn press(&mut self, digit: char, at_ms: u64) {
-        let most = self.rule.digits.map_or(0, |rule| rule.max_digits as usize);
-        if self.digits.len() < most {
+        let Some(rule) = self.rule.digits else { return };
+        if rule.terminator == Some(digit) {
+            self.terminated |= !self.digits.is_empty();
+        } else if !self.terminated && self.digits.len() < rule.max_digits as usize {
             self.digits.push(digit);
             self.last_digit_ms = at_ms;
         }
+    }
+
+    /// There are keys, and no further one is awaited.
+    pub(super) fn keys_complete(&self) -> bool {
+        let most = self.rule.digits.map_or(0, |rule| rule.max_digits as usize);
+        !self.digits.is_empty() && (self.terminated || self.digits.len() >= most)
     }
 
     /// What this text is, among the expected answers.
@@ -160,14 +182,14 @@ impl WindowState {
         !self.rule.expect.is_empty() && self.understand(text).intent.is_some()
     }
 
-    /// The timeout runs only while it is quiet.
-    pub(super) fn quiet(&mut self, quiet: bool, now_ms: u64) {
+    /// The timeout runs only while it is quiet; `at_ms` is when that began or ended.
+    pub(super) fn quiet(&mut self, quiet: bool, at_ms: u64) {
         match (quiet, self.quiet_since_ms) {
-            (true, None) => self.quiet_since_ms = Some(now_ms),
+            (true, None) => self.quiet_since_ms = Some(at_ms),
             (false, Some(since)) => {
                 self.quiet_left_ms = self
                     .quiet_left_ms
-                    .saturating_sub(now_ms.saturating_sub(since));
+                    .saturating_sub(at_ms.saturating_sub(since));
                 self.quiet_since_ms = None;
             }
             _ => {}
@@ -183,6 +205,8 @@ impl WindowState {
 /// Rule 9: the times of a turn, on the call's clock.
 #[derive(Debug)]
 pub(super) struct TurnTimes {
+    window: u64,
+    last_key_ms: Option<u64>,
     end_of_speech_ms: Option<u64>,
     end_of_utterance_ms: Option<u64>,
     final_text_ms: Option<u64>,
@@ -191,11 +215,15 @@ pub(super) struct TurnTimes {
 }
 
 impl TurnTimes {
-    pub(super) fn of(utterance: &Utterance) -> Self {
+    /// The times of a window that keys or `utterance` closed.
+    pub(super) fn of(window: &WindowState, utterance: Option<&Utterance>) -> Self {
+        let keyed = utterance.is_none() && !window.digits.is_empty();
         Self {
-            end_of_speech_ms: utterance.voice_end_ms,
-            end_of_utterance_ms: utterance.ended_ms,
-            final_text_ms: utterance.text_ms,
+            window: window.number,
+            last_key_ms: keyed.then_some(window.last_digit_ms),
+            end_of_speech_ms: utterance.and_then(|u| u.voice_end_ms),
+            end_of_utterance_ms: utterance.and_then(|u| u.ended_ms),
+            final_text_ms: utterance.and_then(|u| u.text_ms),
             decision_ms: None,
             first_audio_ms: None,
         }
@@ -203,6 +231,7 @@ impl TurnTimes {
 
     pub(super) fn to_json(&self) -> Value {
         json!({
+            "window": self.window, "last_key_ms": self.last_key_ms,
             "end_of_speech_ms": self.end_of_speech_ms, "end_of_utterance_ms": self.end_of_utterance_ms,
             "final_text_ms": self.final_text_ms, "decision_ms": self.decision_ms,
             "first_audio_ms": self.first_audio_ms,

@@ -26,9 +26,14 @@ pub enum Setting {
     EndSilence,
     MaxSpeech,
     Settle,
+    GiveUp,
     Carry,
     OpenBefore,
     Early,
+    Stand,
+    MinVoice,
+    Guard,
+    Resume,
     Digits,
     MaxDigits,
     Terminator,
@@ -86,9 +91,14 @@ pub const SETTINGS: &[Row] = &[
     row(Setting::EndSilence, ("end_silence", "тишина_конца"), "сколько секунд тишины кончают ответ", "seconds of silence that end an utterance", "0.7"),
     row(Setting::MaxSpeech, ("max_speech", "предел_речи"), "самый длинный ответ, секунд", "longest utterance, seconds", "20"),
     row(Setting::Settle, ("settle", "досказать"), "сколько секунд ждать окончательного текста", "seconds that a final text is awaited", "0.5"),
+    row(Setting::GiveUp, ("give_up", "ждать_слов"), "сколько секунд после речи ждать её слов; дальше это был шум", "speech without a word so many seconds after its end was noise", "3"),
     row(Setting::Carry, ("carry", "захват"), "за сколько секунд до начала слушания речь ещё берётся", "an utterance that began so many seconds earlier is taken", "1.5"),
     row(Setting::OpenBefore, ("open_before", "слушать_до_конца"), "за сколько секунд до конца фразы, которую нельзя перебить, начать слушать", "opens so many seconds before an uncuttable prompt ends", "0.8"),
     row(Setting::Early, ("early", "рано"), "не ждать конца речи, если ответ уже понятен", "ends as soon as an expected answer is heard", "true"),
+    row(Setting::Stand, ("stand", "рано_через"), "сколько секунд понятный ответ должен продержаться, чтобы не ждать конца речи (рано)", "seconds that a partial answer has to stand (early)", "0.3"),
+    row(Setting::MinVoice, ("min_voice", "длина_голоса"), "сколько секунд голоса придерживают фразу (перебивание речью)", "seconds of voice that pause the prompt (barge_in: speech)", "0.5"),
+    row(Setting::Guard, ("guard", "защита"), "первые секунды фразы, когда её нельзя перебить речью", "first seconds of the prompt in which speech doesn't cut it", "0.3"),
+    row(Setting::Resume, ("resume", "продолжить_через"), "через сколько секунд придержанная фраза продолжится, если слов не было", "a paused prompt goes on after so many seconds without words", "2"),
     row(Setting::Digits, ("digits", "цифры"), "принимать ли нажатия клавиш", "whether keys count", "false"),
     row(Setting::MaxDigits, ("max_digits", "цифр"), "сколько цифр принять, от 1 до 40", "how many keys, 1 to 40", "4"),
     row(Setting::Terminator, ("terminator", "конец_цифр"), "клавиша, которая кончает ввод, или false (ложь)", "the key that ends the input, or false", r##""#""##),
@@ -100,17 +110,25 @@ pub const SETTINGS: &[Row] = &[
     row(Setting::Speed, ("speed", "скорость"), "как быстро говорить: от 0.5 до 2, обычно 1; действует, если голос это умеет", "how fast to speak: 0.5 to 2, 1 is usual; for voices that can", "1.2"),
 ];
 
-/// Those of a listening window.
+/// Those of a prompt that may be interrupted.
+const CUTTING: &[Setting] = &[
+    Setting::BargeIn,
+    Setting::MinVoice,
+    Setting::Guard,
+    Setting::Resume,
+];
+/// Those of a listening window, besides its prompt's.
 const WINDOW: &[Setting] = &[
     Setting::Expect,
-    Setting::BargeIn,
     Setting::Timeout,
     Setting::EndSilence,
     Setting::MaxSpeech,
     Setting::Settle,
+    Setting::GiveUp,
     Setting::Carry,
     Setting::OpenBefore,
     Setting::Early,
+    Setting::Stand,
     Setting::Digits,
     Setting::MaxDigits,
     Setting::Terminator,
@@ -140,11 +158,12 @@ pub(super) enum Taker {
 impl Taker {
     /// Whether it takes that setting.
     pub(super) fn takes(self, setting: Setting) -> bool {
-        let window = WINDOW.contains(&setting);
+        let cutting = CUTTING.contains(&setting);
+        let window = cutting || WINDOW.contains(&setting);
         let asking = ASKING.contains(&setting);
         let speaking = SPEAKING.contains(&setting);
         match self {
-            Self::Speak => speaking || setting == Setting::BargeIn,
+            Self::Speak => speaking || cutting,
             Self::Listen => window,
             Self::Ask => window || asking || speaking,
             Self::Digits => {
@@ -200,6 +219,10 @@ pub(super) struct Options {
     pub(super) voice: Option<String>,
     /// How fast, percent.
     pub(super) speed_percent: u16,
+    /// What [`BargeIn::Speech`] is made of, whatever the order of the settings.
+    min_voice_ms: u64,
+    guard_ms: u64,
+    resume_ms: u64,
 }
 
 impl Options {
@@ -222,6 +245,9 @@ impl Options {
             ring_ms: 30_000,
             voice: None,
             speed_percent: 100,
+            min_voice_ms: 500,
+            guard_ms: 300,
+            resume_ms: 2_000,
         }
     }
 
@@ -233,6 +259,13 @@ impl Options {
             options
                 .set(setting, value, language)
                 .map_err(|wanted| wrong(name, value, &wanted, language))?;
+        }
+        if matches!(options.barge_in, BargeIn::Speech { .. }) {
+            options.barge_in = BargeIn::Speech {
+                min_voice_ms: options.min_voice_ms,
+                guard_ms: options.guard_ms,
+                resume_ms: options.resume_ms,
+            };
         }
         Ok(options)
     }
@@ -252,9 +285,14 @@ impl Options {
             Setting::EndSilence => window.end_silence_ms = seconds(value, 0.1, 10.0, l)?,
             Setting::MaxSpeech => window.max_speech_ms = seconds(value, 1.0, 300.0, l)?,
             Setting::Settle => window.settle_ms = seconds(value, 0.0, 5.0, l)?,
+            Setting::GiveUp => window.give_up_ms = seconds(value, 0.5, 10.0, l)?,
             Setting::Carry => window.carry_ms = seconds(value, 0.0, 10.0, l)?,
             Setting::OpenBefore => window.early_ms = seconds(value, 0.0, 10.0, l)?,
             Setting::Early => window.early = yes_or_no(value, l)?,
+            Setting::Stand => window.stand_ms = seconds(value, 0.0, 5.0, l)?,
+            Setting::MinVoice => self.min_voice_ms = seconds(value, 0.1, 5.0, l)?,
+            Setting::Guard => self.guard_ms = seconds(value, 0.0, 10.0, l)?,
+            Setting::Resume => self.resume_ms = seconds(value, 0.3, 10.0, l)?,
             Setting::Digits => {
                 window.digits = yes_or_no(value, l)?.then_some(rule);
             }

@@ -1,7 +1,7 @@
 //! Calls that go as they should, on every medium, and calls that nobody answers.
 
 use govorun::config::MediaKind;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::app::TestApp;
 
@@ -86,6 +86,22 @@ async fn calls_that_nobody_answers_have_their_outcome() {
         assert_eq!(call["outcome"], expect, "person {person}: {call:#}");
         assert_eq!(call["status"], "finished");
     }
+    // Once DialEnd, Hangup and OriginateResponse have come nothing more is waited for.
+    let mut waits = Vec::new();
+    for (person, _) in table {
+        let events = app.events(&format!("call-{person}")).await;
+        let at = |of: &dyn Fn(&Value) -> bool| {
+            let last = events.iter().rev().find(|event| of(event));
+            last.and_then(|event| event["at"].as_str()?.parse::<jiff::Timestamp>().ok())
+        };
+        let told = at(&|e| e["kind"] == "asterisk");
+        let ended = at(&|e| e["kind"] == "attempt" && e["data"]["event"] == "ended");
+        waits.extend(
+            told.zip(ended)
+                .map(|(told, ended)| ended.duration_since(told).as_millis()),
+        );
+    }
+    assert!(waits.iter().any(|ms| *ms < 250), "{waits:?}");
     let (_, changes) = app.get("/api/v1/changes?after=0&limit=100").await;
     let changes = changes["changes"].as_array().unwrap().clone();
     let finished = changes.iter().filter(|c| c["status"] == "finished").count();

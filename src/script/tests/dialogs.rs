@@ -475,7 +475,9 @@ fn times_and_rules_of_a_window_come_from_the_settings() {
         "d.rhai",
         r##"listen(#{ timeout: 2, end_silence: 0.4, max_speech: 10.5, settle: 0, carry: 1, open_before: 0.5,
                  early: true, max_digits: 5, terminator: "*", interdigit: 2, barge_in: 3, expect: "yes" });
-            listen(#{ digits: false, перебивание: ложь });"##,
+            listen(#{ digits: false, перебивание: ложь });
+            listen(#{ give_up: 4, stand: 0.2, длина_голоса: 1, guard: 0, перебивание: "речь", resume: 3 });
+            say("привет", #{ защита: 1.5 });"##,
     )]);
     let dialog = version.dialog("d").unwrap();
     let (line, mut messages, _) = Line::new(info(json!({})));
@@ -510,4 +512,27 @@ fn times_and_rules_of_a_window_come_from_the_settings() {
     assert_eq!(turns[0].barge_in, crate::call::BargeIn::Words(3));
     assert_eq!(turns[1].window.clone().unwrap().digits, None);
     assert_eq!(turns[1].barge_in, crate::call::BargeIn::Off);
+    let window = turns[2].window.clone().unwrap();
+    assert_eq!((window.give_up_ms, window.stand_ms), (4000, 200));
+    let speech = |min_voice_ms, guard_ms, resume_ms| crate::call::BargeIn::Speech {
+        min_voice_ms,
+        guard_ms,
+        resume_ms,
+    };
+    assert_eq!(turns[2].barge_in, speech(1000, 0, 3000));
+    assert_eq!(turns[3].barge_in, speech(500, 1500, 2000));
+    for (name, value) in [
+        ("give_up", 0.1),
+        ("guard", 11.0),
+        ("resume", 0.0),
+        ("stand", -1.0),
+        ("min_voice", 6.0),
+    ] {
+        let base = options::Options::new(std::sync::Arc::default());
+        let one = rhai::Map::from([(name.into(), value.into())]);
+        let fault = base
+            .with(&one, options::Taker::Ask, Language::Ru)
+            .unwrap_err();
+        assert!(fault.contains(name) && fault.contains("секунд"), "{fault}");
+    }
 }
