@@ -9,6 +9,10 @@ use govorun::audio::wav;
 pub const LONG: &str = "Длинный вопрос?";
 /// Its length, milliseconds.
 pub const LONG_MS: u64 = 6_186;
+/// What the longest says: the long one twice.
+pub const LONGEST: &str = "Самый длинный вопрос?";
+/// Its length, milliseconds.
+pub const LONGEST_MS: u64 = 2 * LONG_MS;
 /// What the short one says.
 pub const SHORT: &str = "Короткий вопрос?";
 
@@ -110,9 +114,13 @@ impl Place {
         // From 0.4 s on: before it there is only silence.
         let short = wav::encode(&sound.samples[3_200..9_600]);
         std::fs::write(scripts.join("sounds/short.wav"), short).unwrap();
+        let longest = wav::encode(&sound.samples.repeat(2));
+        std::fs::write(scripts.join("sounds/longest.wav"), longest).unwrap();
         let texts = scripts.join("sounds/texts.yaml");
         let mut all = std::fs::read_to_string(&texts).unwrap();
-        all.push_str(&format!("\nlong: \"{LONG}\"\nshort: \"{SHORT}\"\n"));
+        all.push_str(&format!(
+            "\nlong: \"{LONG}\"\nlongest: \"{LONGEST}\"\nshort: \"{SHORT}\"\n"
+        ));
         std::fs::write(texts, all).unwrap();
         for (name, text) in OWN {
             place.write(name, text);

@@ -31,6 +31,8 @@ mod crash;
 mod inbound;
 mod injection;
 mod outages;
+mod phrases;
 mod reload;
+mod telephone;
 mod transfer;
 mod words;

@@ -10,6 +10,7 @@ Unlike it: WebRTC's voice detector cuts the utterances (500 ms of silence end on
 import asyncio
 import concurrent.futures
 import json
+import re
 import sys
 import time
 
@@ -23,10 +24,13 @@ ONSET_FRAMES = 3  # voiced frames in a row that begin an utterance
 LEAD_FRAMES = 15  # kept from before the onset
 END_FRAMES = 25  # unvoiced frames that end it: 500 ms
 PARTIAL_FRAMES = 25  # a partial about every 500 ms of speech
+BEHIND = 0.3  # seconds that a stream may lag behind its audio and still get partials
+SLOW = 0.8  # nobody gets partials where the last decoding took so many seconds: the finals need the time
 AUDIO_CONTEXT = 512  # 10 s of Whisper's 30 s window: a third of the time, as good on short phrases
 LONGEST = 1500  # Whisper's whole window
 MAX_TOKENS = 48  # one phrase; without a cap Whisper sometimes repeats itself for ten seconds
 MAX_MESSAGE = 1 << 20
+NO_WORDS = re.compile(r"\[[^\]]*\]?|\([^)]*\)?|\*[^*]*\*?")  # how Whisper writes sounds: [музыка], (кашель), *звук*
 
 
 def upsampler():
@@ -52,7 +56,10 @@ class Decoder:
         self.model = Model(path, n_threads=threads, print_progress=False, print_realtime=False,
                            redirect_whispercpp_logs_to=None)
         self.pool = concurrent.futures.ThreadPoolExecutor(1)
-        self.waiting = 0
+        self.waiting, self.took = 0, 0.0
+
+    def spare(self):
+        return not self.waiting and self.took < SLOW
 
     async def text(self, pcm, rate):
         self.waiting += 1
@@ -73,9 +80,10 @@ class Decoder:
         context = max(AUDIO_CONTEXT, min(LONGEST, len(samples) // 320 + 64))
         segments = self.model.transcribe(samples, language="ru", audio_ctx=context, single_segment=True, no_context=True,
                                          temperature_inc=0.0, greedy={"best_of": 1}, max_tokens=MAX_TOKENS)
-        text = " ".join(segment.text for segment in segments).lower()
+        text = NO_WORDS.sub(" ", " ".join(segment.text for segment in segments).lower())
         text = " ".join("".join(c if c.isalnum() else " " for c in text).split())
-        print(f"{len(pcm) / 2 / rate:.2f} s of speech, {time.monotonic() - began:.2f} s: {text}", flush=True)
+        self.took = time.monotonic() - began
+        print(f"{len(pcm) / 2 / rate:.2f} s of speech, {self.took:.2f} s: {text}", flush=True)
         return text
 
 
@@ -127,7 +135,7 @@ def final(stream, text, pcm):
 
 
 async def serve_stream(socket, decoder):
-    stream = Utterances()
+    stream, clock = Utterances(), None
     async for message in socket:
         if isinstance(message, str):
             if "config" in message:
@@ -142,11 +150,14 @@ async def serve_stream(socket, decoder):
             if "eof" in message:
                 return
             continue
+        clock = clock or time.monotonic()
+        clock += len(message) / 2 / stream.rate
+        late = time.monotonic() - clock > BEHIND
         found = stream.feed(message)
         if found and found[0] == "final":
             await socket.send(final(stream, await decoder.text(found[1], stream.rate), found[1]))
             continue
-        if found and not decoder.waiting:  # finals come first: a partial is only made when nobody waits
+        if found and not late and decoder.spare():  # finals come first
             stream.partial = await decoder.text(found[1], stream.rate)
         await socket.send(json.dumps({"partial": stream.partial}, ensure_ascii=False))
 
