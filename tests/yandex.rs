@@ -17,8 +17,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use govorun::asr::tape::{Gate, Tape};
 use govorun::asr::yandex::{Yandex, YandexConfig};
-use govorun::asr::{AsrEvent, AsrInput, Recognizer, RecognizerStream, StreamOptions};
+use govorun::asr::{AsrEvent, Recognizer, RecognizerStream, StreamOptions, listen};
 use govorun::audio::Frame;
 use govorun::ident::Secret;
 use govorun::net::yandex::CloudKey;
@@ -122,7 +123,23 @@ struct Talk {
 
 impl Talk {
     fn open(config: YandexConfig) -> Self {
-        let stream = Yandex::new(config).unwrap().open(StreamOptions::default());
+        Self::of(listen(
+            &Yandex::new(config).unwrap(),
+            StreamOptions::default(),
+        ))
+    }
+
+    /// Only what our own voice activity takes for speech is sent.
+    fn gated(config: YandexConfig) -> Self {
+        let tape = Tape::new();
+        let audio = tape.reader().gated(Some(Gate::from_ms(500, 800)));
+        let events = Yandex::new(config)
+            .unwrap()
+            .open(audio, StreamOptions::default());
+        Self::of(RecognizerStream { tape, events })
+    }
+
+    fn of(stream: RecognizerStream) -> Self {
         Self {
             stream,
             finals: Vec::new(),
@@ -137,11 +154,7 @@ impl Talk {
     /// Audio at four times its pace.
     async fn sound(&mut self, ms: u64, level: i16) {
         for _ in 0..ms / 20 {
-            let _ = self
-                .stream
-                .feed
-                .send(AsrInput::Audio(Frame([level; 160])))
-                .await;
+            self.stream.tape.push(&Frame([level; 160]));
             self.audio_ms += 20;
             sleep(Duration::from_millis(5)).await;
             while let Ok(event) = self.stream.events.try_recv() {
@@ -160,9 +173,11 @@ impl Talk {
 
     /// An utterance, and its end by our own voice activity.
     async fn say(&mut self, text: &str) {
+        self.stream.tape.voice_started(self.audio_ms);
         self.words(text).await;
+        self.stream.tape.voice_ended(self.audio_ms);
         self.sound(500, 0).await;
-        let _ = self.stream.feed.send(AsrInput::EndOfUtterance).await;
+        self.stream.tape.end_of_utterance();
         self.sound(500, 0).await;
     }
 
@@ -178,7 +193,8 @@ impl Talk {
                 self.finals.push(text.as_str().to_owned());
             }
             AsrEvent::Note { text } => self.notes.push(text),
-            AsrEvent::Failed { reason } => self.failed = Some(reason),
+            AsrEvent::Failed { reason, .. } => self.failed = Some(reason),
+            AsrEvent::Ready => {}
         }
     }
 
@@ -195,7 +211,7 @@ impl Talk {
 
     /// Hangs up and hears the rest.
     async fn hang_up(&mut self) {
-        self.stream.feed = tokio::sync::mpsc::channel(1).0;
+        self.stream.tape = Tape::new();
         while let Some(event) = timeout(Duration::from_secs(10), self.stream.events.recv())
             .await
             .expect("the stream ends")
@@ -356,6 +372,115 @@ async fn a_pause_over_the_idle_limit_costs_nothing() {
     let seen = server.sessions(1).await;
     assert_eq!((seen.len(), &seen[0]["end"]), (1, &"closed".into()));
     assert!(seen[0]["silence_ms"].as_u64().unwrap() >= 6_000, "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_was_idle_too_long_costs_no_word() {
+    let Some(server) = Server::start(&["--idle-ms", "800"]) else {
+        return;
+    };
+    // We keep still for longer than the vendor bears.
+    let mut config = server.config();
+    config.idle_after = Duration::from_secs(60);
+    let mut talk = Talk::open(config);
+    talk.say("да").await;
+    sleep(Duration::from_millis(1_500)).await;
+    talk.say("приеду завтра").await;
+    talk.until(2).await;
+    talk.hang_up().await;
+    assert_eq!(talk.finals, ["да", "приеду завтра"], "{:?}", talk.notes);
+    let seen = server.sessions(2).await;
+    assert_eq!((seen.len(), &seen[0]["end"]), (2, &"ABORTED".into()));
+}
+
+#[tokio::test]
+async fn only_speech_is_sent_where_it_is_paid_for() {
+    let Some(server) = Server::start(&["--idle-ms", "5000"]) else {
+        return;
+    };
+    let mut talk = Talk::gated(server.config());
+    talk.sound(4_000, 0).await;
+    talk.say("да").await;
+    talk.sound(6_000, 0).await;
+    sleep(Duration::from_millis(4_500)).await;
+    talk.say("приеду завтра").await;
+    talk.until(2).await;
+    talk.sound(2_000, 0).await;
+    talk.hang_up().await;
+    assert_eq!(talk.finals, ["да", "приеду завтра"], "{:?}", talk.notes);
+    // 4 s, an utterance of 1.4 s, 6 s: the words' times are the call's, not the session's.
+    assert_eq!(talk.place, Some((11_400, 12_100)));
+    let seen = server.sessions(1).await;
+    assert_eq!(
+        (seen.len(), &seen[0]["end"]),
+        (1, &"closed".into()),
+        "one session, kept alive"
+    );
+    // Of 15.2 s in all: each utterance with 0.5 s before it, and 0.8 s after it or what was heard when its text came.
+    let sent = seen[0]["audio_ms"].as_u64().unwrap();
+    assert!((3_000..=4_000).contains(&sent), "{seen:?}");
+    let kept_alive = seen[0]["silence_ms"].as_u64().unwrap();
+    assert!((100..=500).contains(&kept_alive), "{seen:?}");
+}
+
+#[tokio::test]
+async fn who_says_nothing_costs_nothing() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let mut talk = Talk::gated(server.config());
+    talk.sound(3_000, 0).await;
+    talk.hang_up().await;
+    assert!(talk.finals.is_empty() && talk.failed.is_none());
+    assert!(server.sessions(0).await.is_empty(), "no session at all");
+}
+
+#[tokio::test]
+async fn a_used_up_quota_rests_and_is_tried_again_where_nobody_takes_over() {
+    let Some(server) = Server::start(&["--mode", "quota_once"]) else {
+        return;
+    };
+    let yandex = Yandex::new(server.config()).unwrap();
+    // Another would take over: at once, and the next call doesn't even ask.
+    for part in ["quota it is", "not asked again"] {
+        let mut talk = Talk::of(listen(&yandex, StreamOptions::default()));
+        talk.sound(200, 0).await;
+        talk.until(1).await;
+        let reason = talk.failed.expect("a failure");
+        assert!(reason.contains(part), "{reason}");
+    }
+    assert_eq!(server.sessions(1).await.len(), 1);
+    // The last one of the list asks, and hears all, even where it is refused at first.
+    for started in [server, Server::start(&["--mode", "quota_once"]).unwrap()] {
+        let yandex = Yandex::new(started.config()).unwrap();
+        let options = StreamOptions {
+            last: true,
+            ..StreamOptions::default()
+        };
+        let mut talk = Talk::of(listen(&yandex, options));
+        talk.say("да приеду").await;
+        talk.until(1).await;
+        assert_eq!(talk.finals, ["да приеду"], "{:?}", talk.failed);
+        talk.hang_up().await;
+        assert_eq!(started.sessions(2).await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn figures_where_they_are_wanted() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let mut config = server.config();
+    config.session.normalization = true;
+    let mut talk = Talk::open(config);
+    talk.say("да приеду").await;
+    talk.until(1).await;
+    assert_eq!(
+        talk.finals,
+        ["ДА ПРИЕДУ"],
+        "the refined text is the final one"
+    );
 }
 
 /// Utterances of every length, so that a limit falls into words, between them, and between utterances.

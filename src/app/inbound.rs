@@ -71,11 +71,19 @@ impl Inbound {
             tracing::error!(%error, "an incoming call can't be kept, and goes on in the dialplan");
             return;
         }
+        let choice = dialog.choice();
         let dialog: Dialog = Box::new(move |line| dialog.run(line));
         let call = info.call_id.clone();
         let stop = self.stop.child_token();
-        let summary =
-            incoming::answer(Arc::clone(&self.parts), info, connection, dialog, stop).await;
+        let summary = incoming::answer(
+            Arc::clone(&self.parts),
+            info,
+            connection,
+            dialog,
+            choice,
+            stop,
+        )
+        .await;
         // The person is gone: the next one need not wait for the disk.
         drop(line);
         tracing::info!(%call, outcome = summary.outcome, "incoming call ended");

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::recognizers;
+use crate::asr::listed::Listed;
 use crate::call::timing::BOUNDS_MS;
 use crate::call::{Registry, TurnTimings};
 use crate::http::{Histogram, Metric, Number};
@@ -18,6 +20,7 @@ pub(super) fn of(
     registry: &Registry,
     timings: &Arc<TurnTimings>,
     (prompts, warming): (Arc<Prompts>, Arc<Warming>),
+    listed: Vec<Arc<Listed>>,
 ) -> impl Fn() -> Vec<Metric> + Send + Sync + 'static {
     let (ami, hub, agi, registry) = (ami.clone(), hub.clone(), Arc::clone(agi), registry.clone());
     let timings = Arc::clone(timings);
@@ -35,7 +38,7 @@ pub(super) fn of(
             };
             (step.step, histogram)
         });
-        vec![
+        let mut all = vec![
             metric(
                 "govorun_calls",
                 "calls that dial or talk",
@@ -117,6 +120,8 @@ pub(super) fn of(
                     + media.foreign
                     + media.over_limit,
             ),
-        ]
+        ];
+        all.extend(recognizers::metrics(&listed));
+        all
     }
 }

@@ -12,6 +12,7 @@ mod medium;
 mod metrics;
 mod place;
 mod probe;
+mod recognizers;
 mod services;
 mod stage;
 mod warmth;
@@ -27,21 +28,24 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::asr::Recognizer;
+use crate::asr::listed::Listed;
 use crate::call::{Awaited, CallParts, Fault, Registry};
-use crate::config::{Config, MediaKind};
+use crate::config::{Config, Language, MediaKind};
 use crate::http::{self, HealthPart, HttpState};
 use crate::net::agi::{self, AgiLimits, AgiStats};
 use crate::net::ami::{Ami, AmiConfig, AmiState};
 use crate::net::media::{MediaError, MediaHub};
 use crate::net::web::Web;
 use crate::outbound::{Dialer, Lines, Rules};
-use crate::script::{Library, Watch};
+use crate::script::{Library, Named, Watch};
 use crate::store::Store;
 use crate::tts::{AsteriskFiles, Prompts, Voice, Warming};
 use crate::wire::dial::DialTemplate;
 
 pub use medium::Medium;
 pub use probe::probe;
+pub use recognizers::ask_once;
+pub use services::recognizers as listed_recognizers;
 pub use stage::{Scene, Stage};
 
 /// Prompt files for Asterisk are bounded to so many bytes; the longest unused go first.
@@ -131,10 +135,17 @@ impl Runtime {
         let store = Store::open(&config.store)
             .map_err(|e| keep(e.to_string()))
             .ok();
-        let recognizers = instead
-            .recognizers
-            .or_else(|| services::recognizers(&config, &mut keep));
         let names = instead.voices.is_none().then(|| config.voice_names());
+        let listed = instead.recognizers.map_or_else(
+            || services::recognizers(&config, &mut keep),
+            |all| {
+                Some(
+                    all.into_iter()
+                        .map(|one| Arc::new(Listed::new(one, None)))
+                        .collect(),
+                )
+            },
+        );
         let voices = instead
             .voices
             .or_else(|| services::voices(&config, &mut keep));
@@ -184,8 +195,8 @@ impl Runtime {
                 _ => keep(e.to_string()),
             })
             .ok();
-        let (Some(store), Some(recognizers), Some(voices), Some(channel), Some(transfer_channel)) =
-            (store, recognizers, voices, channel, transfer_channel)
+        let (Some(store), Some(listed), Some(voices), Some(channel), Some(transfer_channel)) =
+            (store, listed, voices, channel, transfer_channel)
         else {
             return Err(StartError::Settings(faults));
         };
@@ -213,7 +224,10 @@ impl Runtime {
         let library = Arc::new(Library::open_for(
             &config.scripts.folder,
             config.language,
-            names,
+            Named {
+                voices: names,
+                recognizers: Some(listed.iter().map(|r| r.name().to_owned()).collect()),
+            },
         ));
         let status = library.status();
         if !status.faults.is_empty() {
@@ -239,7 +253,10 @@ impl Runtime {
         let parts = Arc::new(CallParts {
             ami: ami.clone(),
             hub: hub.clone(),
-            recognizers,
+            recognizers: listed
+                .iter()
+                .map(|one| Arc::clone(one) as Arc<dyn Recognizer>)
+                .collect(),
             prompts: Arc::clone(&prompts),
             files: Arc::new(files),
             journal: Arc::new(journal::StoreJournal(store.clone())),
@@ -315,7 +332,7 @@ impl Runtime {
             config.http.clone(),
             config.language,
         )
-        .with_health(health(&ami, &told, &library))
+        .with_health(health(&ami, &told, &library, &listed, config.language))
         .with_metrics(metrics::of(
             &ami,
             &hub,
@@ -323,6 +340,7 @@ impl Runtime {
             &registry,
             &parts.timings,
             (prompts, warming),
+            listed.clone(),
         ))
         .with_hang_up({
             let registry = registry.clone();
@@ -336,6 +354,7 @@ impl Runtime {
                 tracing::error!(%error, "http");
             }
         });
+        tasks.spawn(recognizers::watch(listed, config.language, stop.clone()));
         tasks.close();
         Ok(Self {
             http: http_address,
@@ -375,8 +394,11 @@ fn health(
     ami: &Ami,
     medium: &watch::Receiver<Medium>,
     library: &Arc<Library>,
+    recognizers: &[Arc<Listed>],
+    language: Language,
 ) -> impl Fn() -> Vec<HealthPart> + Send + Sync + 'static {
     let (ami, medium, library) = (ami.state(), medium.clone(), Arc::clone(library));
+    let listed = recognizers.to_vec();
     move || {
         let asterisk = match &*ami.borrow() {
             AmiState::Up(peer) => HealthPart {
@@ -398,6 +420,7 @@ fn health(
                 ok: medium.kind != MediaKind::Auto,
                 text: format!("{}: {}", medium.kind.as_str(), medium.reason),
             },
+            recognizers::health(&listed, language),
             HealthPart {
                 name: "scripts",
                 // A refused reload is no outage: the old version goes on. Its faults are at /api/v1/dialogs.

@@ -62,10 +62,11 @@ impl Place for Placer {
             params: order.params.clone(),
             file: order.file.clone(),
         };
+        let choice = dialog.choice();
         let dialog: Dialog = Box::new(move |line| dialog.run(line));
         let stop = self.stop.child_token();
         let parts = Arc::clone(&self.parts);
-        match outgoing::place(parts, info, order.phone, dialog, stop).await {
+        match outgoing::place(parts, info, order.phone, dialog, choice, stop).await {
             outgoing::Placed::Ended(summary) => {
                 tracing::info!(call = %order.id, attempt, outcome = summary.outcome, "call ended");
                 Placed::Ended(*summary)

@@ -5,12 +5,14 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, Language, MediaKind, VoiceConfig, YandexCloud};
+use crate::asr::sherpa::model::ModelFiles;
+use crate::config::{Config, Language, MediaKind, RecognizerConfig, VoiceConfig, YandexCloud};
 use crate::ident::Token;
 
 /// Every fault, each with its key and the mend. The folder of prompts for Asterisk matters where Asterisk plays them.
 pub fn probe(config: &Config) -> Vec<String> {
     let mut faults = voices(config);
+    faults.extend(recognizers(config));
     let by_files = !matches!(
         config.media.kind,
         MediaKind::Audiosocket | MediaKind::ChanWebsocket
@@ -21,6 +23,40 @@ pub fn probe(config: &Config) -> Vec<String> {
             format!("asterisk.sounds: в папку {folder} нельзя писать: {error}; создайте её и дайте права пользователю, под которым работает Говорун"),
             format!("asterisk.sounds: can't write into {folder}: {error}; make it, and let the user that runs us write there"),
         ));
+    }
+    faults
+}
+
+/// Of the recognizers: what can be seen without asking them.
+fn recognizers(config: &Config) -> Vec<String> {
+    let mut faults = Vec::new();
+    let l = config.language;
+    for (n, recognizer) in config.recognizers.iter().enumerate() {
+        match recognizer {
+            // Its weights take seconds to load; what is in the folder is seen at once.
+            RecognizerConfig::Sherpa { model, .. } => {
+                if let Err(error) = ModelFiles::find(model) {
+                    faults.push(l.pick(
+                        format!("recognizers[{n}].model: модель не годится: {error}"),
+                        format!("recognizers[{n}].model: the model can't be used: {error}"),
+                    ));
+                }
+            }
+            RecognizerConfig::Yandex { cloud, .. } => {
+                if let Some(program) = cloud.iam_token_command.first()
+                    && let Err(why) = runs(program, l)
+                {
+                    faults.push(format!("recognizers[{n}].iam_token_command: {why}"));
+                }
+                if let Some(Err(error)) = cloud.ca.as_ref().map(std::fs::read) {
+                    faults.push(l.pick(
+                        format!("recognizers[{n}].ca: файл не читается: {error}"),
+                        format!("recognizers[{n}].ca: the file can't be read: {error}"),
+                    ));
+                }
+            }
+            RecognizerConfig::Vosk { .. } | RecognizerConfig::Typed => {}
+        }
     }
     faults
 }
@@ -166,6 +202,21 @@ mod tests {
                 assert!(told.starts_with(key) && told.contains(word), "{told}");
             }
         }
+        // What a recognizer lacks is seen without asking it.
+        config.recognizers = vec![RecognizerConfig::Sherpa {
+            name: "sherpa".into(),
+            model: home.path().to_owned(),
+            threads: 1,
+            streams: 1,
+            speech_only: None,
+        }];
+        let told = probe(&config);
+        assert_eq!(told.len(), 5, "{told:#?}");
+        assert!(
+            told[3].starts_with("recognizers[0].model: ") && told[3].contains("tokens.txt"),
+            "{told:#?}"
+        );
+        config.recognizers.clear();
         // Nothing is written there where the call itself carries the sound.
         config.media.kind = MediaKind::Audiosocket;
         assert_eq!(probe(&config).len(), 3);

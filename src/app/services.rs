@@ -6,8 +6,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::asr::Recognizer;
+use crate::asr::listed::Listed;
 #[cfg(feature = "sherpa")]
 use crate::asr::sherpa::{Sherpa, SherpaConfig};
+use crate::asr::tape::Gate;
 use crate::asr::typed::Typed;
 use crate::asr::vosk::{Vosk, VoskConfig};
 use crate::asr::yandex::{Yandex, YandexConfig};
@@ -23,88 +25,98 @@ use crate::wire::yandex::{Classifier, Speech};
 const HANG_UP_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The recognizers of the config; `None` where one can't be used.
-pub(super) fn recognizers(
-    config: &Config,
-    keep: &mut dyn FnMut(String),
-) -> Option<Vec<Arc<dyn Recognizer>>> {
-    let mut all: Vec<Arc<dyn Recognizer>> = Vec::new();
+pub fn recognizers(config: &Config, keep: &mut dyn FnMut(String)) -> Option<Vec<Arc<Listed>>> {
+    let mut all = Vec::new();
     let mut sound = true;
     for recognizer in &config.recognizers {
-        match recognizer {
-            RecognizerConfig::Vosk {
-                name,
-                url,
-                reset_on_end,
-            } => {
-                let mut settings = VoskConfig::new(name, url);
-                settings.reset_on_end = *reset_on_end;
-                match Vosk::new(settings) {
-                    Ok(vosk) => all.push(Arc::new(vosk)),
-                    Err(error) => {
-                        keep(format!("recognizers: {name}: {error}"));
-                        sound = false;
-                    }
-                }
-            }
-            RecognizerConfig::Yandex {
-                name,
-                cloud,
-                model,
-                language,
-                eou,
-                max_pause_ms,
-            } => {
-                let mut settings = YandexConfig::new(name, key(cloud));
-                reach(&mut settings.cloud, cloud);
-                settings.session.model.clone_from(model);
-                settings.session.language.clone_from(language);
-                settings.session.max_pause_ms = *max_pause_ms;
-                settings.session.classifier = match eou {
-                    YandexEou::External => Classifier::External,
-                    YandexEou::Default => Classifier::Default,
-                    YandexEou::High => Classifier::High,
-                };
-                match Yandex::new(settings) {
-                    Ok(yandex) => all.push(Arc::new(yandex)),
-                    Err(error) => {
-                        keep(format!("recognizers: {name}: {error}"));
-                        sound = false;
-                    }
-                }
-            }
-            #[cfg(feature = "sherpa")]
-            RecognizerConfig::Sherpa {
-                name,
-                model,
-                threads,
-                streams,
-            } => {
-                let settings = SherpaConfig {
-                    name: name.clone(),
-                    model: model.clone(),
-                    threads: *threads,
-                    streams: *streams,
-                };
-                match Sherpa::load(&settings) {
-                    Ok(sherpa) => all.push(Arc::new(sherpa)),
-                    Err(error) => {
-                        keep(format!("recognizers: {error}"));
-                        sound = false;
-                    }
-                }
-            }
-            // The settings are refused at their line before; a config that was made by hand is refused here.
-            #[cfg(not(feature = "sherpa"))]
-            RecognizerConfig::Sherpa { name, .. } => {
-                keep(format!(
-                    "recognizers: {name}: built without feature sherpa: cargo build --release --features sherpa"
-                ));
+        let gate = recognizer
+            .speech_only()
+            .map(|around| Gate::from_ms(around.before_ms, around.after_ms));
+        match one(recognizer) {
+            Ok(inner) => all.push(Arc::new(Listed::new(inner, gate))),
+            Err(error) => {
+                keep(format!("recognizers: {}: {error}", recognizer.name()));
                 sound = false;
             }
-            RecognizerConfig::Typed => all.push(Arc::new(Typed::new())),
         }
     }
     sound.then_some(all)
+}
+
+fn one(recognizer: &RecognizerConfig) -> Result<Arc<dyn Recognizer>, String> {
+    Ok(match recognizer {
+        RecognizerConfig::Vosk {
+            name,
+            url,
+            reset_on_end,
+            config_message,
+            sample_rate,
+            grammar,
+            speech_only: _,
+        } => {
+            let mut settings = VoskConfig::new(name, url);
+            settings.reset_on_end = *reset_on_end;
+            settings.config_message = *config_message;
+            settings.sample_rate = *sample_rate;
+            settings.grammar = *grammar;
+            Arc::new(Vosk::new(settings).map_err(|e| e.to_string())?)
+        }
+        RecognizerConfig::Yandex {
+            name,
+            cloud,
+            model,
+            language,
+            eou,
+            max_pause_ms,
+            normalization,
+            longest_session_ms,
+            session_bytes,
+            idle_ms,
+            final_timeout_ms,
+            speech_only: _,
+        } => {
+            let mut settings = YandexConfig::new(name, key(cloud));
+            reach(&mut settings.cloud, cloud);
+            settings.session.model.clone_from(model);
+            settings.session.language.clone_from(language);
+            settings.session.max_pause_ms = *max_pause_ms;
+            settings.session.classifier = match eou {
+                YandexEou::External => Classifier::External,
+                YandexEou::Default => Classifier::Default,
+                YandexEou::High => Classifier::High,
+            };
+            settings.session.normalization = *normalization;
+            settings.longest_session = Duration::from_millis(*longest_session_ms);
+            settings.session_bytes = *session_bytes;
+            settings.idle_after = Duration::from_millis(*idle_ms);
+            settings.final_timeout = Duration::from_millis(*final_timeout_ms);
+            Arc::new(Yandex::new(settings).map_err(|e| e.to_string())?)
+        }
+        #[cfg(feature = "sherpa")]
+        RecognizerConfig::Sherpa {
+            name,
+            model,
+            threads,
+            streams,
+            speech_only: _,
+        } => {
+            let settings = SherpaConfig {
+                name: name.clone(),
+                model: model.clone(),
+                threads: *threads,
+                streams: *streams,
+            };
+            Arc::new(Sherpa::load(&settings).map_err(|e| e.to_string())?)
+        }
+        // The settings are refused at their line before; a config that was made by hand is refused here.
+        #[cfg(not(feature = "sherpa"))]
+        RecognizerConfig::Sherpa { .. } => {
+            return Err(
+                "built without feature sherpa: cargo build --release --features sherpa".to_owned(),
+            );
+        }
+        RecognizerConfig::Typed => Arc::new(Typed::new()),
+    })
 }
 
 /// The voices of the config; `None` where one can't be used.

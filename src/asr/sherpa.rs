@@ -23,7 +23,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{AsrEvent, EVENT_QUEUE, FEED_FRAMES, Recognizer, RecognizerStream, StreamOptions};
+use super::tape::TapeReader;
+use super::{AsrEvent, Cause, EVENT_QUEUE, Recognizer, StreamOptions};
 use model::ModelError;
 use pool::{Engine, Pool};
 use stream::Stream;
@@ -120,13 +121,12 @@ impl<E: Engine> Recognizer for Sherpa<E> {
         &self.name
     }
 
-    fn open(&self, _options: StreamOptions) -> RecognizerStream {
-        let (feed, inputs) = mpsc::channel(FEED_FRAMES);
+    fn open(&self, audio: TapeReader, _options: StreamOptions) -> mpsc::Receiver<AsrEvent> {
         let (told, events) = mpsc::channel(EVENT_QUEUE);
         match self.pool.admit() {
             Some(permit) => {
                 let pool = Arc::clone(&self.pool);
-                let stream = Stream::new(self.name.clone(), pool, permit, inputs, told);
+                let stream = Stream::new(self.name.clone(), pool, permit, audio, told);
                 tokio::spawn(stream.run());
             }
             None => {
@@ -136,9 +136,12 @@ impl<E: Engine> Recognizer for Sherpa<E> {
                     self.pool.bound()
                 );
                 // The queue is new and has room.
-                let _ = told.try_send(AsrEvent::Failed { reason });
+                let _ = told.try_send(AsrEvent::Failed {
+                    cause: Cause::Quota,
+                    reason,
+                });
             }
         }
-        RecognizerStream { feed, events }
+        events
     }
 }

@@ -6,16 +6,17 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{
-    AsrEvent, AsrInput, EVENT_QUEUE, FEED_FRAMES, Recognizer, RecognizerStream, StreamOptions,
-};
-use crate::audio::frame::FRAME_MS;
+use super::tape::{TapeReader, from_ms, to_ms};
+use super::{AsrEvent, EVENT_QUEUE, Recognizer, StreamOptions};
 use crate::ident::Spoken;
 
 /// Words of one typed line that are told; the rest is left out.
 pub const MAX_WORDS: usize = 400;
 /// Typed lines that may wait while earlier ones are being "said".
 pub const MAX_LINES: usize = 32;
+
+/// How often the audio that nobody needs is let go, milliseconds.
+const LOOK_MS: u64 = 1_000;
 
 /// A recognizer that hears nothing and tells what is typed.
 #[derive(Clone, Debug, Default)]
@@ -40,11 +41,10 @@ impl Recognizer for Typed {
         "typed"
     }
 
-    fn open(&self, _options: StreamOptions) -> RecognizerStream {
-        let (feed, inputs) = mpsc::channel(FEED_FRAMES);
+    fn open(&self, audio: TapeReader, _options: StreamOptions) -> mpsc::Receiver<AsrEvent> {
         let (told, events) = mpsc::channel(EVENT_QUEUE);
-        tokio::spawn(run(self.word, inputs, told));
-        RecognizerStream { feed, events }
+        tokio::spawn(run(self.word, audio, told));
+        events
     }
 }
 
@@ -70,13 +70,20 @@ impl Line {
     }
 }
 
-async fn run(word: Duration, mut inputs: mpsc::Receiver<AsrInput>, events: mpsc::Sender<AsrEvent>) {
-    let mut heard_ms: Option<u64> = None;
+async fn run(word: Duration, mut audio: TapeReader, events: mpsc::Sender<AsrEvent>) {
+    let _ = events.send(AsrEvent::Ready).await;
     let mut waiting: VecDeque<String> = VecDeque::new();
     let mut line: Option<Line> = None;
     let mut next = Instant::now();
-    let mut open = true;
-    while open || line.is_some() || !waiting.is_empty() {
+    loop {
+        // Nothing is heard: nothing is kept.
+        audio.pass_over();
+        while waiting.len() < MAX_LINES
+            && let Some(text) = audio.typed()
+        {
+            waiting.push_back(text);
+        }
+        let heard_ms = Some(to_ms(audio.end())).filter(|ms| *ms > 0);
         if line.is_none()
             && let Some(text) = waiting.pop_front()
         {
@@ -84,15 +91,15 @@ async fn run(word: Duration, mut inputs: mpsc::Receiver<AsrInput>, events: mpsc:
             next = Instant::now() + word;
             continue;
         }
+        let open = !audio.is_closed();
+        if !open && line.is_none() {
+            return;
+        }
         tokio::select! {
             // Typed lines and the end of the call are seen before the next word is told.
             biased;
-            input = inputs.recv(), if open => match input {
-                Some(AsrInput::Audio(_)) => *heard_ms.get_or_insert(0) += FRAME_MS,
-                Some(AsrInput::Typed(text)) if waiting.len() < MAX_LINES => waiting.push_back(text),
-                Some(AsrInput::Typed(_) | AsrInput::EndOfUtterance) => {}
-                None => open = false,
-            },
+            () = events.closed() => return,
+            () = audio.news(from_ms(LOOK_MS)), if open => {}
             () = tokio::time::sleep_until(next), if line.is_some() => {
                 next += word;
                 if let Some(saying) = line.as_mut() {
@@ -132,12 +139,15 @@ fn say_next(line: &mut Line, heard_ms: Option<u64>) -> AsrEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::asr::tape::Tape;
+    use crate::asr::{RecognizerStream, listen};
     use crate::audio::Frame;
 
     async fn told(stream: &mut RecognizerStream, n: usize) -> Vec<String> {
         let mut all = Vec::new();
-        for _ in 0..n {
+        while all.len() < n {
             all.push(match stream.events.recv().await.unwrap() {
+                AsrEvent::Ready => continue,
                 AsrEvent::Partial { text } => format!("~{}", text.as_str()),
                 AsrEvent::Final {
                     text,
@@ -152,13 +162,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn words_come_one_by_one_and_then_the_final() {
-        let mut stream = Typed::at_pace(Duration::from_millis(250)).open(StreamOptions::default());
+        let typed = Typed::at_pace(Duration::from_millis(250));
+        let mut stream = listen(&typed, StreamOptions::default());
         let from = Instant::now();
-        stream
-            .feed
-            .send(AsrInput::Typed(" да,  приеду ".into()))
-            .await
-            .unwrap();
+        stream.tape.typed(" да,  приеду ".into());
         assert_eq!(
             told(&mut stream, 3).await,
             ["~да,", "~да, приеду", "да, приеду None None"]
@@ -168,31 +175,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn audio_is_the_clock_and_empty_lines_are_silence() {
-        let mut stream = Typed::new().open(StreamOptions::default());
+        let mut stream = listen(&Typed::new(), StreamOptions::default());
         for _ in 0..5 {
-            stream
-                .feed
-                .send(AsrInput::Audio(Frame::SILENCE))
-                .await
-                .unwrap();
+            stream.tape.push(&Frame::SILENCE);
         }
-        stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
-        stream
-            .feed
-            .send(AsrInput::Typed("  ".into()))
-            .await
-            .unwrap();
-        stream
-            .feed
-            .send(AsrInput::Typed("нет".into()))
-            .await
-            .unwrap();
-        stream
-            .feed
-            .send(AsrInput::Typed("да".into()))
-            .await
-            .unwrap();
-        drop(std::mem::replace(&mut stream.feed, mpsc::channel(1).0));
+        stream.tape.end_of_utterance();
+        for line in ["  ", "нет", "да"] {
+            stream.tape.typed(line.into());
+        }
+        stream.tape = Tape::new();
         let all = told(&mut stream, 4).await;
         assert_eq!(
             all,

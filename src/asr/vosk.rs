@@ -1,14 +1,13 @@
 //! A recognizer behind vosk-server's WebSocket protocol.
 //!
-//! One task a stream. It keeps the audio of the utterance that goes on, so that a lost connection costs a pause and no
-//! word: the task connects again and sends that audio once more. See [`crate::wire::vosk`] for the protocol.
+//! One task a stream. The call's tape keeps the audio of the utterance that goes on, so that a lost connection costs a
+//! pause and no word: the task connects again and sends that audio once more. See [`crate::wire::vosk`] for the protocol.
 
 mod progress;
 
 #[cfg(test)]
 mod tests;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,13 +19,12 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use super::{
-    AsrEvent, AsrInput, EVENT_QUEUE, FEED_FRAMES, Recognizer, RecognizerStream, StreamOptions,
-};
+use super::retry::{Next, Patience, Retry};
+use super::tape::TapeReader;
+use super::{AsrEvent, Cause, EVENT_QUEUE, Recognizer, StreamOptions, tell};
 use crate::audio::frame::SAMPLE_RATE;
-use crate::net::backoff::Backoff;
 use crate::wire::vosk::{self as wire, SessionConfig};
-use progress::{Outgoing, Progress};
+use progress::{MESSAGE_SAMPLES, Outgoing, Progress};
 
 /// Bytes that a connection's buffers begin with; the library's own default is 128 KiB each.
 const SOCKET_BUFFER: usize = 4 * 1024;
@@ -138,21 +136,22 @@ impl Recognizer for Vosk {
         &self.config.name
     }
 
-    fn open(&self, options: StreamOptions) -> RecognizerStream {
-        let (feed, inputs) = mpsc::channel(FEED_FRAMES);
+    fn open(&self, audio: TapeReader, options: StreamOptions) -> mpsc::Receiver<AsrEvent> {
         let (told, events) = mpsc::channel(EVENT_QUEUE);
+        let config = Arc::clone(&self.config);
+        let patience = Patience {
+            give_up_after: config.give_up_after,
+            losses: u32::MAX,
+        };
         let stream = Stream {
-            config: Arc::clone(&self.config),
+            retry: Retry::new(&config.name, &config.url, patience),
+            progress: Progress::new(audio, config.reset_on_end),
+            config,
             phrases: options.phrases,
-            inputs,
             events: told,
-            progress: Progress::default(),
-            trouble: None,
-            backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(2)),
-            again_ms: 0,
         };
         tokio::spawn(stream.run());
-        RecognizerStream { feed, events }
+        events
     }
 }
 
@@ -160,15 +159,10 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 struct Stream {
     config: Arc<VoskConfig>,
-    phrases: Vec<String>,
-    inputs: mpsc::Receiver<AsrInput>,
+    phrases: Arc<[String]>,
     events: mpsc::Sender<AsrEvent>,
     progress: Progress,
-    /// Since when the server gives no sound answer.
-    trouble: Option<Instant>,
-    backoff: Backoff,
-    /// Audio that the last connection was given a second time, ms.
-    again_ms: u64,
+    retry: Retry,
 }
 
 /// How a connection ended.
@@ -176,53 +170,39 @@ enum End {
     /// All is told, or nobody listens any more.
     Done,
     /// It has to be made anew.
-    Lost(String),
+    Lost(Cause, String),
 }
 
 impl Stream {
     async fn run(mut self) {
         loop {
-            let reason = match self.connect().await {
+            let (cause, reason) = match self.connect().await {
                 None => return self.tell_last_partial().await,
-                Some(Err(reason)) => reason,
+                Some(Err(lost)) => lost,
                 Some(Ok(socket)) => match self.converse(socket).await {
                     End::Done => return,
-                    End::Lost(reason) => reason,
+                    End::Lost(cause, reason) => (cause, reason),
                 },
             };
-            if self.progress.is_closed() {
+            if self.progress.audio.is_closed() {
                 return self.tell_last_partial().await;
             }
-            let first = self.trouble.is_none();
-            let since = *self.trouble.get_or_insert_with(Instant::now);
-            let wait = self.backoff.next_random();
-            let Self { config, .. } = &self;
-            if since.elapsed() + wait > config.give_up_after {
-                let reason = format!(
-                    "recognizer {:?} at {}: {reason}; gave up after {:.1} s: is vosk-server running there, and is url right?",
-                    config.name,
-                    config.url,
-                    since.elapsed().as_secs_f64(),
-                );
-                self.tell_last_partial().await;
-                self.tell(AsrEvent::Failed { reason }).await;
-                return;
-            }
-            if first {
-                let text = format!(
-                    "recognizer {:?} at {}: {reason}; connecting again",
-                    config.name, config.url
-                );
-                self.tell(AsrEvent::Note { text }).await;
-            }
-            if self.absorb_until(sleep(wait)).await.is_none() {
-                return self.tell_last_partial().await;
+            let audio = &self.progress.audio;
+            match self.retry.lost(&reason, audio, &self.events).await {
+                Next::Again => {}
+                Next::Leave => return self.tell_last_partial().await,
+                // The last partial isn't told as final: who takes over gets the utterance's audio again.
+                Next::GiveUp(reason) => {
+                    let reason =
+                        format!("{reason}: is vosk-server running there, and is url right?");
+                    return tell(&self.events, AsrEvent::Failed { cause, reason }).await;
+                }
             }
         }
     }
 
     /// `None`: the call has ended meanwhile.
-    async fn connect(&mut self) -> Option<Result<Socket, String>> {
+    async fn connect(&mut self) -> Option<Result<Socket, (Cause, String)>> {
         let config = Arc::clone(&self.config);
         let limits = WebSocketConfig::default()
             .read_buffer_size(SOCKET_BUFFER)
@@ -234,51 +214,27 @@ impl Stream {
             config.connect_timeout,
             connect_async_with_config(config.url.as_str(), Some(limits), true),
         );
-        Some(match self.absorb_until(connecting).await? {
+        let audio = &self.progress.audio;
+        let done = self.retry.meanwhile(audio, &self.events, connecting);
+        Some(match done.await? {
             Ok(Ok((socket, _response))) => Ok(socket),
-            Ok(Err(error)) => Err(format!("can't connect: {error}")),
-            Err(_) => Err(format!(
-                "can't connect within {:.1} s",
-                config.connect_timeout.as_secs_f64()
+            Ok(Err(error)) => Err((why(&error), format!("can't connect: {error}"))),
+            Err(_) => Err((
+                Cause::Unreachable,
+                format!(
+                    "can't connect within {:.1} s",
+                    config.connect_timeout.as_secs_f64()
+                ),
             )),
         })
     }
 
-    /// Takes what comes while `wait` goes on. `None`: nobody is there to wait for.
-    async fn absorb_until<T>(&mut self, wait: impl Future<Output = T>) -> Option<T> {
-        tokio::pin!(wait);
-        loop {
-            tokio::select! {
-                done = &mut wait => return Some(done),
-                input = self.inputs.recv(), if self.progress.wants_audio() => {
-                    self.take(input);
-                    // Who said something and hung up at once is still heard, if the server is well.
-                    if self.progress.is_closed() && self.trouble.is_some() {
-                        return None;
-                    }
-                }
-                () = self.events.closed() => return None,
-            }
-        }
-    }
-
-    fn take(&mut self, input: Option<AsrInput>) {
-        match input {
-            Some(AsrInput::Audio(frame)) => self.progress.push(&frame),
-            Some(AsrInput::EndOfUtterance) if self.config.reset_on_end => self.progress.push_end(),
-            Some(AsrInput::EndOfUtterance | AsrInput::Typed(_)) => {}
-            None => self.progress.close(),
-        }
-    }
-
     async fn converse(&mut self, mut socket: Socket) -> End {
-        self.again_ms = self.progress.begin_connection();
+        let again_ms = self.progress.begin_connection();
+        self.retry.begins(again_ms);
         if self.config.config_message {
-            let phrases: &[String] = if self.config.grammar {
-                &self.phrases
-            } else {
-                &[]
-            };
+            let grammar = self.config.grammar;
+            let phrases: &[String] = if grammar { &self.phrases } else { &[] };
             let message = SessionConfig {
                 sample_rate: self.config.sample_rate,
                 words: self.config.words,
@@ -286,51 +242,54 @@ impl Stream {
             }
             .encode();
             if let Err(error) = socket.send(Message::text(message)).await {
-                return End::Lost(format!("connection lost: {error}"));
+                return End::Lost(why(&error), format!("connection lost: {error}"));
             }
         }
         let answer_timeout = self.config.answer_timeout;
         let mut answered = Instant::now();
         // Looked at when it fires, not set anew with every frame.
-        let alarm = sleep(if self.progress.is_closed() {
+        let mut closed = self.progress.audio.is_closed();
+        let alarm = sleep(if closed {
             self.config.last_final_timeout
         } else {
             answer_timeout
         });
         tokio::pin!(alarm);
         loop {
+            if !closed && self.progress.audio.is_closed() {
+                closed = true;
+                let end = Instant::now() + self.config.last_final_timeout;
+                alarm.as_mut().reset(end);
+            }
             let idle = self.progress.unanswered() == 0;
             match timeout(answer_timeout, self.send_due(&mut socket)).await {
                 Ok(Ok(true)) if idle => answered = Instant::now(),
                 Ok(Ok(_)) => {}
-                Ok(Err(error)) => return End::Lost(format!("connection lost: {error}")),
-                Err(_) => return End::Lost("the server takes no audio".to_owned()),
+                Ok(Err(error)) => {
+                    return End::Lost(why(&error), format!("connection lost: {error}"));
+                }
+                Err(_) => return End::Lost(Cause::Slow, "the server takes no audio".to_owned()),
             }
             tokio::select! {
                 reply = socket.next() => match self.reply(reply).await {
                     Ok(true) => answered = Instant::now(),
                     Ok(false) => {}
-                    Err(reason) => return End::Lost(reason),
+                    Err((cause, reason)) => return End::Lost(cause, reason),
                 },
-                input = self.inputs.recv(), if self.progress.wants_audio() => {
-                    self.take(input);
-                    if self.progress.is_closed() {
-                        let end = Instant::now() + self.config.last_final_timeout;
-                        alarm.as_mut().reset(end);
-                    }
-                }
+                () = self.progress.audio.news(MESSAGE_SAMPLES), if !closed && self.progress.wants_audio() => {}
                 () = &mut alarm => {
-                    if self.progress.is_closed() {
+                    if closed {
                         self.tell_last_partial().await;
                         return End::Done;
                     }
                     let owed = self.progress.unanswered();
                     let silent = answered.elapsed();
                     if owed > 0 && silent >= answer_timeout {
-                        return End::Lost(format!(
+                        let text = format!(
                             "no answer for {:.1} s, {owed} messages wait for theirs",
                             silent.as_secs_f64()
-                        ));
+                        );
+                        return End::Lost(Cause::Slow, text);
                     }
                     let from = if owed > 0 { answered } else { Instant::now() };
                     alarm.as_mut().reset(from + answer_timeout);
@@ -368,45 +327,40 @@ impl Stream {
     async fn reply(
         &mut self,
         message: Option<Result<Message, tungstenite::Error>>,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, (Cause, String)> {
         let text = match message {
             None | Some(Ok(Message::Close(_))) => {
-                return Err("the server closed the connection".to_owned());
+                let text = "the server closed the connection".to_owned();
+                return Err((Cause::Unreachable, text));
             }
-            Some(Err(error)) => return Err(format!("connection lost: {error}")),
+            Some(Err(error)) => return Err((why(&error), format!("connection lost: {error}"))),
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(_)) => return Ok(false),
         };
-        let reply = wire::decode_reply(&text).map_err(|e| format!("not a vosk-server: {e}"))?;
-        if let Some(since) = self.trouble.take() {
-            self.backoff.reset();
-            let text = format!(
-                "recognizer {:?}: answers again after {} ms, {} ms of audio were sent again",
-                self.config.name,
-                since.elapsed().as_millis(),
-                self.again_ms,
-            );
-            self.tell(AsrEvent::Note { text }).await;
-        }
+        let stranger = |e| (Cause::Stranger, format!("not a vosk-server: {e}"));
+        let reply = wire::decode_reply(&text).map_err(stranger)?;
+        self.retry.well(&self.events).await;
         if let Some(event) = self.progress.heard(reply) {
-            self.tell(event).await;
+            tell(&self.events, event).await;
         }
         Ok(true)
     }
 
     async fn tell_last_partial(&mut self) {
         if let Some(event) = self.progress.give_up() {
-            self.tell(event).await;
+            tell(&self.events, event).await;
         }
     }
+}
 
-    /// A partial that finds the queue full is left out, the next one says more. Who listens no more is seen by `closed`.
-    async fn tell(&self, event: AsrEvent) {
-        if matches!(event, AsrEvent::Partial { .. }) {
-            let _ = self.events.try_send(event);
-        } else {
-            let _ = self.events.send(event).await;
-        }
+/// Nobody is there, or somebody else.
+fn why(error: &tungstenite::Error) -> Cause {
+    match error {
+        tungstenite::Error::Http(_)
+        | tungstenite::Error::HttpFormat(_)
+        | tungstenite::Error::Capacity(_)
+        | tungstenite::Error::Utf8(_) => Cause::Stranger,
+        _ => Cause::Unreachable,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Yandex SpeechKit STT v3: a gRPC stream a call.
 //!
 //! One task a stream, over as many sessions as it takes: a session is renewed before the vendor's limits (5 minutes, 10
-//! MB), between utterances where that is possible; a lost one costs a pause and no word, because the audio of the
-//! utterance that goes on is kept and sent again. See [`crate::wire::yandex`] for the protocol.
+//! MB), between utterances where that is possible; a lost one costs a pause and no word, because the call's tape keeps the
+//! audio of the utterance that goes on, and it is sent again. See [`crate::wire::yandex`] for the protocol.
 
 mod progress;
 
@@ -10,21 +10,21 @@ mod progress;
 mod tests;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use tonic::{Code, Status, Streaming};
 
-use super::{
-    AsrEvent, AsrInput, EVENT_QUEUE, FEED_FRAMES, Recognizer, RecognizerStream, StreamOptions,
-};
+use super::retry::{Next, Patience, Retry};
+use super::tape::TapeReader;
+use super::{AsrEvent, Cause, EVENT_QUEUE, Recognizer, StreamOptions, tell};
 use crate::audio::frame::FRAME_MS;
 use crate::net::backoff::Backoff;
 use crate::net::yandex::{Cloud, CloudConfig, CloudError, CloudKey, Lease};
 use crate::wire::yandex as wire;
-use progress::{Limits, Outgoing, Progress};
+use progress::{Limits, MESSAGE_SAMPLES, Outgoing, Progress};
 use wire::stt::recognizer_client::RecognizerClient;
 use wire::stt::{StreamingRequest, StreamingResponse};
 use wire::{Classifier, SttSession, Verdict};
@@ -35,6 +35,12 @@ const ROLE: &str = "ai.speechkit-stt.user";
 const SEND_QUEUE: usize = 16;
 /// Sessions that may be lost in one utterance before the stream is given up.
 const MAX_LOSSES: u32 = 5;
+/// Silence that keeps a session of a gated stream alive. The vendor bills a session from its first message on, in steps of
+/// 15 s of audio: to close it in every pause and open the next would cost 15 s an utterance; this costs 0.1 s every 2 s.
+const SIGN_OF_LIFE_MS: u64 = 100;
+/// First and longest rest after a quota error.
+const REST: Duration = Duration::from_secs(2);
+const MAX_REST: Duration = Duration::from_secs(60);
 /// A session that has lived so long was a good one.
 const GOOD_AFTER: Duration = Duration::from_secs(10);
 
@@ -80,6 +86,7 @@ impl YandexConfig {
                 language: "ru-RU".to_owned(),
                 classifier: Classifier::External,
                 max_pause_ms: 0,
+                normalization: false,
             },
             longest_session: Duration::from_millis(wire::MAX_SESSION_MS - 15_000),
             session_bytes: wire::MAX_SESSION_BYTES / 20 * 19,
@@ -97,6 +104,7 @@ impl YandexConfig {
 pub struct Yandex {
     config: Arc<YandexConfig>,
     cloud: Arc<Cloud>,
+    rest: Arc<Rest>,
 }
 
 impl Yandex {
@@ -106,6 +114,7 @@ impl Yandex {
         Ok(Self {
             config: Arc::new(config),
             cloud: Arc::new(cloud),
+            rest: Arc::default(),
         })
     }
 }
@@ -115,8 +124,7 @@ impl Recognizer for Yandex {
         &self.config.name
     }
 
-    fn open(&self, _options: StreamOptions) -> RecognizerStream {
-        let (feed, inputs) = mpsc::channel(FEED_FRAMES);
+    fn open(&self, audio: TapeReader, options: StreamOptions) -> mpsc::Receiver<AsrEvent> {
         let (told, events) = mpsc::channel(EVENT_QUEUE);
         let config = Arc::clone(&self.config);
         let limits = Limits {
@@ -125,21 +133,23 @@ impl Recognizer for Yandex {
             session_bytes: config.session_bytes,
             final_timeout_ms: to_ms(config.final_timeout),
         };
+        let patience = Patience {
+            give_up_after: config.give_up_after,
+            losses: MAX_LOSSES,
+        };
         let stream = Stream {
+            retry: Retry::new(&config.name, self.cloud.url(), patience),
             config,
             cloud: Arc::clone(&self.cloud),
-            inputs,
             events: told,
-            progress: Progress::new(limits),
+            progress: Progress::new(audio, limits),
             from: Instant::now(),
-            trouble: None,
-            losses: 0,
             fresh_key: false,
-            backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(2)),
-            again_ms: 0,
+            rest: Arc::clone(&self.rest),
+            last: options.last,
         };
         tokio::spawn(stream.run());
-        RecognizerStream { feed, events }
+        events
     }
 }
 
@@ -150,20 +160,16 @@ fn to_ms(duration: Duration) -> u64 {
 struct Stream {
     config: Arc<YandexConfig>,
     cloud: Arc<Cloud>,
-    inputs: mpsc::Receiver<AsrInput>,
     events: mpsc::Sender<AsrEvent>,
     progress: Progress,
+    retry: Retry,
     /// What the ms of `progress` count from.
     from: Instant,
-    /// Since when no session is sound.
-    trouble: Option<Instant>,
-    /// Sessions lost since the last final.
-    losses: u32,
     /// The key was made anew because the old one was refused.
     fresh_key: bool,
-    backoff: Backoff,
-    /// Audio that this session was given a second time, ms.
-    again_ms: u64,
+    rest: Arc<Rest>,
+    /// Nobody would take over.
+    last: bool,
 }
 
 /// How a session ended.
@@ -173,108 +179,102 @@ enum End {
     /// The next one goes on at once.
     Renew(String),
     /// It has to be made anew.
-    Lost(String),
+    Lost(Cause, String),
     /// Another one would end likewise.
-    Failed(String),
+    Failed(Cause, String),
 }
 
 impl Stream {
     async fn run(mut self) {
         loop {
-            let reason = match self.session().await {
+            let (cause, reason) = match self.session().await {
                 End::Done => return,
                 End::Renew(why) => {
                     let text = format!("recognizer {:?}: session renewed: {why}", self.config.name);
-                    self.tell(AsrEvent::Note { text }).await;
+                    tell(&self.events, AsrEvent::Note { text }).await;
                     continue;
                 }
-                End::Failed(reason) => return self.fail(reason).await,
-                End::Lost(reason) => reason,
+                End::Failed(cause, reason) => {
+                    let reason = format!("{}: {reason}", self.retry.who());
+                    return self.fail(cause, reason).await;
+                }
+                End::Lost(cause, reason) => (cause, reason),
             };
             if self.progress.is_closed() {
                 return self.tell_rest().await;
             }
-            let first = self.trouble.is_none();
-            let since = *self.trouble.get_or_insert_with(Instant::now);
-            self.losses += 1;
-            let wait = self.backoff.next_random();
-            if since.elapsed() + wait > self.config.give_up_after || self.losses > MAX_LOSSES {
-                let reason = format!(
-                    "{reason}; gave up after {:.1} s and {} sessions: is the cloud reachable from here, and is url right?",
-                    since.elapsed().as_secs_f64(),
-                    self.losses,
-                );
-                return self.fail(reason).await;
-            }
-            if first {
-                let text = format!(
-                    "recognizer {:?} at {}: {reason}; connecting again",
-                    self.config.name,
-                    self.cloud.url()
-                );
-                self.tell(AsrEvent::Note { text }).await;
-            }
-            if self.absorb_until(sleep(wait)).await.is_none() {
-                return self.tell_rest().await;
+            let audio = &self.progress.audio;
+            match self.retry.lost(&reason, audio, &self.events).await {
+                Next::Again => {}
+                Next::Leave => return self.tell_rest().await,
+                Next::GiveUp(reason) if cause == Cause::Unreachable => {
+                    let mend = "is the cloud reachable from here, and is url right?";
+                    return self.fail(cause, format!("{reason}: {mend}")).await;
+                }
+                Next::GiveUp(reason) => return self.fail(cause, reason).await,
             }
         }
     }
 
     /// The last partial isn't told as final: who takes over gets the utterance's audio again.
-    async fn fail(&mut self, reason: String) {
+    async fn fail(&mut self, cause: Cause, reason: String) {
         if self.progress.is_closed() {
             self.tell_rest().await;
         }
-        let reason = format!(
-            "recognizer {:?} at {}: {reason}",
-            self.config.name,
-            self.cloud.url()
-        );
-        self.tell(AsrEvent::Failed { reason }).await;
-    }
-
-    /// Takes what comes while `wait` goes on. `None`: nobody is there to wait for.
-    async fn absorb_until<T>(&mut self, wait: impl Future<Output = T>) -> Option<T> {
-        tokio::pin!(wait);
-        loop {
-            tokio::select! {
-                done = &mut wait => return Some(done),
-                input = self.inputs.recv(), if self.progress.wants_audio() => {
-                    self.take(input);
-                    // Who said something and hung up at once is still heard, if the server is well.
-                    if self.progress.is_closed() && self.trouble.is_some() {
-                        return None;
-                    }
-                }
-                () = self.events.closed() => return None,
-            }
-        }
-    }
-
-    fn take(&mut self, input: Option<AsrInput>) {
-        match input {
-            Some(AsrInput::Audio(frame)) => self.progress.push(&frame),
-            Some(AsrInput::EndOfUtterance) => self.progress.push_end(),
-            Some(AsrInput::Typed(_)) => {}
-            None => self.progress.close(),
-        }
+        tell(&self.events, AsrEvent::Failed { cause, reason }).await;
     }
 
     fn now_ms(&self) -> u64 {
         to_ms(self.from.elapsed())
     }
 
+    /// Waits for something to send: a gated stream has no session, and costs nothing, before the first voice.
+    /// `false`: there will be none.
+    async fn something(&mut self) -> bool {
+        loop {
+            let audio = &mut self.progress.audio;
+            if audio.ready().samples > 0 {
+                return true;
+            }
+            if audio.end_of_utterance().is_some() {
+                continue;
+            }
+            if audio.is_closed() {
+                return false;
+            }
+            audio.forget_skipped();
+            tokio::select! {
+                () = audio.news(MESSAGE_SAMPLES) => {}
+                () = self.events.closed() => return false,
+            }
+        }
+    }
+
     async fn session(&mut self) -> End {
+        if self.progress.audio.is_gated() && !self.something().await {
+            return End::Done;
+        }
+        if let Some(left) = self.rest.left().filter(|_| !self.last) {
+            let text = format!(
+                "the quota was used up; not asked again for {:.1} s",
+                left.as_secs_f64()
+            );
+            return End::Failed(Cause::Quota, text);
+        }
         let lease = self.cloud.lease();
         let (sender, mut queue) = mpsc::channel(SEND_QUEUE);
         let messages = futures_util::stream::poll_fn(move |cx| queue.poll_recv(cx));
         let cloud = Arc::clone(&self.cloud);
-        let request = match self.absorb_until(cloud.sign(messages)).await {
+        let audio = &self.progress.audio;
+        let signing = self
+            .retry
+            .meanwhile(audio, &self.events, cloud.sign(messages));
+        let request = match signing.await {
             None => {
                 self.tell_rest().await;
                 return End::Done;
             }
-            Some(Err(reason)) => return End::Failed(reason),
+            Some(Err(reason)) => return End::Failed(Cause::Key, reason),
             Some(Ok(request)) => request,
         };
         let mut client = RecognizerClient::new(lease.channel.clone())
@@ -282,7 +282,8 @@ impl Stream {
         let opening = Box::pin(async move { client.recognize_streaming(request).await });
         // The queue is empty: there is room.
         let _ = sender.try_send(wire::session(&self.config.session));
-        self.again_ms = self.progress.begin_session();
+        let again_ms = self.progress.begin_session();
+        self.retry.begins(again_ms);
         self.converse(&lease, opening, sender).await
     }
 
@@ -304,6 +305,9 @@ impl Stream {
         let alarm = sleep_until(began);
         tokio::pin!(alarm);
         loop {
+            if closed_at.is_none() && self.progress.is_closed() {
+                closed_at = Some(Instant::now());
+            }
             let full = self.send_due(sender.as_ref(), &mut sent);
             if self.progress.is_finished() {
                 // Half closed: the server tells the rest and ends the stream.
@@ -331,16 +335,14 @@ impl Stream {
                         self.tell_rest().await;
                         return End::Done;
                     }
-                    Ok(None) => return End::Lost("the server ended the session".to_owned()),
+                    Ok(None) => {
+                        let text = "the server ended the session".to_owned();
+                        return End::Lost(Cause::Unreachable, text);
+                    },
                     Err(status) => return self.ended(&status, began).await,
                 },
                 () = room(sender.as_ref()), if full => {}
-                input = self.inputs.recv(), if self.progress.wants_audio() => {
-                    self.take(input);
-                    if self.progress.is_closed() {
-                        closed_at = Some(Instant::now());
-                    }
-                }
+                () = self.progress.audio.news(MESSAGE_SAMPLES), if closed_at.is_none() && !full => {}
                 () = &mut alarm => {
                     let now = Instant::now();
                     if closed_at.is_some_and(|at| now >= at + config.last_final_timeout) {
@@ -352,16 +354,18 @@ impl Stream {
                         && now_ms >= owed + to_ms(config.answer_timeout)
                     {
                         self.cloud.discard(lease);
-                        return End::Lost(format!("no sign of life for {} ms", now_ms - owed));
+                        let text = format!("no sign of life for {} ms", now_ms - owed);
+                        return End::Lost(Cause::Slow, text);
                     }
                     if let Some(event) = self.progress.settle(now_ms) {
-                        self.tell(event).await;
+                        tell(&self.events, event).await;
                     }
                     if now >= sent + config.idle_after && let Some(sender) = &sender {
                         // Whole frames, as a server may count them.
                         let ms = to_ms(now - sent) / FRAME_MS * FRAME_MS;
+                        let ms = if self.progress.audio.is_gated() { ms.min(SIGN_OF_LIFE_MS) } else { ms };
                         if sender.try_send(wire::silence(ms)).is_ok() {
-                            self.progress.sent_silence(ms);
+                            self.progress.audio.put_silence(ms);
                             sent = now;
                         }
                     }
@@ -413,26 +417,18 @@ impl Stream {
             began.elapsed() >= Duration::from_secs(1) || reply.event != wire::SttEvent::Other;
         if sound {
             self.fresh_key = false;
-            if let Some(since) = self.trouble.take() {
-                self.backoff.reset();
-                let text = format!(
-                    "recognizer {:?}: answers again after {} ms, {} ms of audio were sent again",
-                    self.config.name,
-                    since.elapsed().as_millis(),
-                    self.again_ms,
-                );
-                self.tell(AsrEvent::Note { text }).await;
-            }
+            self.rest.end();
+            self.retry.well(&self.events).await;
         }
         if began.elapsed() >= GOOD_AFTER {
-            self.losses = 0;
+            self.retry.forgive();
         }
         let now_ms = self.now_ms();
         for event in self.progress.heard(reply, now_ms).into_iter().flatten() {
             if matches!(event, AsrEvent::Final { .. }) {
-                self.losses = 0;
+                self.retry.forgive();
             }
-            self.tell(event).await;
+            tell(&self.events, event).await;
         }
     }
 
@@ -442,33 +438,75 @@ impl Stream {
             self.tell_rest().await;
             return End::Done;
         }
+        let cause = cause(status.code());
         match wire::verdict(status, ROLE) {
             Verdict::Key(reason) if self.cloud.makes_tokens() && !self.fresh_key => {
                 self.fresh_key = true;
                 self.cloud.forget_token().await;
                 End::Renew(reason)
             }
-            Verdict::Key(reason) | Verdict::Fatal(reason) => End::Failed(reason),
+            Verdict::Fatal(reason) if cause == Cause::Quota => {
+                self.rest.begin();
+                // Nobody else would take over: the quota of requests a second is free again soon.
+                if self.last {
+                    End::Lost(cause, reason)
+                } else {
+                    End::Failed(cause, reason)
+                }
+            }
+            Verdict::Key(reason) | Verdict::Fatal(reason) => End::Failed(cause, reason),
             Verdict::Renew(reason) if began.elapsed() >= Duration::from_secs(1) => {
                 End::Renew(reason)
             }
-            Verdict::Renew(reason) | Verdict::Again(reason) => End::Lost(reason),
+            Verdict::Renew(reason) | Verdict::Again(reason) => End::Lost(cause, reason),
         }
     }
 
     async fn tell_rest(&mut self) {
         if let Some(event) = self.progress.give_up() {
-            self.tell(event).await;
+            tell(&self.events, event).await;
+        }
+    }
+}
+
+fn cause(code: Code) -> Cause {
+    match code {
+        Code::Unauthenticated => Cause::Key,
+        Code::PermissionDenied => Cause::Role,
+        Code::ResourceExhausted => Cause::Quota,
+        Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition => Cause::Settings,
+        Code::Unimplemented => Cause::Stranger,
+        Code::DeadlineExceeded => Cause::Slow,
+        _ => Cause::Unreachable,
+    }
+}
+
+/// After a quota error new calls leave the cloud alone for a while, longer each time, and take the next recognizer.
+#[derive(Debug, Default)]
+struct Rest(Mutex<Option<(Instant, Backoff)>>);
+
+impl Rest {
+    fn begin(&self) {
+        let mut rest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let (until, backoff) = rest.get_or_insert_with(|| (now, Backoff::new(REST, MAX_REST)));
+        // Streams that are refused together are one refusal.
+        if *until <= now {
+            *until = now + backoff.next_random();
         }
     }
 
-    /// A partial that finds the queue full is left out, the next one says more. Who listens no more is seen by `closed`.
-    async fn tell(&self, event: AsrEvent) {
-        if matches!(event, AsrEvent::Partial { .. }) {
-            let _ = self.events.try_send(event);
-        } else {
-            let _ = self.events.send(event).await;
-        }
+    /// How long it goes on.
+    fn left(&self) -> Option<Duration> {
+        let rest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (until, _) = rest.as_ref()?;
+        let left = until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// A session was sound.
+    fn end(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 

@@ -2,28 +2,25 @@
 //! prompt does can hold up the audio.
 //!
 //! Rule 1 of "Hearing": the caller is recognized from the answer to the end; gaps are filled with silence by the clock.
-//! Rule 10: a recognizer that fails is replaced by the next, which is given the utterance's audio again.
+//! Rule 10: a recognizer that fails is replaced by the next, which is given the utterance's audio again: the call's
+//! [`Tape`] keeps it once for all of them.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::clock::CallClock;
-use crate::asr::{AsrEvent, AsrInput, FEED_FRAMES, Recognizer, RecognizerStream, StreamOptions};
+use crate::asr::tape::{KEPT_IN_SILENCE, Tape, to_ms};
+use crate::asr::usage::Usage;
+use crate::asr::{AsrEvent, BEHIND, Recognizer, StreamOptions};
 use crate::audio::Frame;
-use crate::audio::frame::FRAME_MS;
 use crate::audio::gaps::GapFiller;
 use crate::audio::vad::{Vad, VadOptions, VoiceEvent};
 use crate::ident::Spoken;
 
-/// Audio kept in silence, frames (1 s): for a recognizer that takes over, and before the answer for what is said between
-/// it and our learning of it.
-const LEAD_FRAMES: usize = 50;
-/// Audio kept of an utterance for the same, frames (8 s): it has to fit the new stream's queue with room to spare.
-const UTTERANCE_FRAMES: usize = FEED_FRAMES - 100;
 /// How often gaps are looked for.
 const GAP_TICK: Duration = Duration::from_millis(100);
 /// After so long without one frame the history says that no audio comes.
@@ -74,6 +71,32 @@ pub(super) enum HearingOrder {
 pub(super) struct Hearing {
     pub(super) orders: mpsc::Sender<HearingOrder>,
     pub(super) events: mpsc::Receiver<Heard>,
+    pub(super) sent: Sent,
+}
+
+/// What each recognizer of a call was sent; may be read after the call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sent(Arc<Mutex<Vec<Counted>>>);
+
+/// A recognizer's name, and what it was sent.
+type Counted = (String, Arc<Usage>);
+
+impl Sent {
+    fn count(&self, name: &str) -> Arc<Usage> {
+        let usage = Arc::new(Usage::default());
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push((name.to_owned(), Arc::clone(&usage)));
+        usage
+    }
+
+    /// Names and seconds of audio, in the order of their use.
+    pub(super) fn seconds(&self) -> Vec<(String, f64)> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seconds = |usage: &Usage| usage.read().sent_ms as f64 / 1000.0;
+        all.iter()
+            .map(|(name, usage)| (name.clone(), seconds(usage)))
+            .collect()
+    }
 }
 
 impl Hearing {
@@ -85,28 +108,33 @@ impl Hearing {
     ) -> Self {
         let (orders, orders_rx) = mpsc::channel(16);
         let (events_tx, events) = mpsc::channel(EVENTS);
+        let sent = Sent::default();
         let task = Task {
             clock,
             options,
             recognizers: recognizers.into(),
             name: String::new(),
-            stream: None,
+            tape: Tape::new(),
+            texts: None,
+            sent: sent.clone(),
             frames: None,
             gaps: GapFiller::new(0),
             vad: Vad::new(VadOptions {
                 hangover_ms: HANGOVER_MS,
                 ..VadOptions::default()
             }),
-            voice: false,
-            untold: false,
+            partial: None,
             listens_since_ms: None,
             real_frames: 0,
             told_no_audio: false,
-            recent: VecDeque::new(),
             events: events_tx,
         };
         tokio::spawn(task.run(orders_rx));
-        Self { orders, events }
+        Self {
+            orders,
+            events,
+            sent,
+        }
     }
 }
 
@@ -117,18 +145,19 @@ struct Task {
     recognizers: VecDeque<Arc<dyn Recognizer>>,
     /// The one in use.
     name: String,
-    stream: Option<RecognizerStream>,
+    /// The caller's audio.
+    tape: Tape,
+    texts: Option<mpsc::Receiver<AsrEvent>>,
+    sent: Sent,
     frames: Option<mpsc::Receiver<Frame>>,
     gaps: GapFiller,
     vad: Vad,
-    voice: bool,
-    /// A voice was heard whose last text is still to come.
-    untold: bool,
+    /// The last partial whose final is still to come.
+    partial: Option<Spoken>,
     /// Where the audio clock began, on the call's clock; `None` before the answer.
     listens_since_ms: Option<u64>,
     real_frames: u64,
     told_no_audio: bool,
-    recent: VecDeque<Frame>,
     events: mpsc::Sender<Heard>,
 }
 
@@ -149,7 +178,7 @@ impl Task {
                         self.tell(Heard::Audio { note: "the medium ended".to_owned() }).await;
                     }
                 },
-                event = next_event(&mut self.stream) => self.recognized(event).await,
+                event = next_event(&mut self.texts) => self.recognized(event).await,
                 _ = tick.tick() => self.fill().await,
             }
         }
@@ -160,26 +189,28 @@ impl Task {
             HearingOrder::Frames(frames) => self.frames = Some(frames),
             HearingOrder::NoFrames(reason) => self.tell(Heard::Audio { note: reason }).await,
             HearingOrder::Listen if self.listens_since_ms.is_none() => {
-                let before = self.recent.len() as u64 * FRAME_MS;
+                let before = to_ms(self.tape.kept());
                 let now_ms = self.clock.now_ms();
                 self.listens_since_ms = Some(now_ms.saturating_sub(before));
                 self.gaps = GapFiller::new(now_ms);
-                let kept: Vec<Frame> = self.recent.drain(..).collect();
+                let kept = self.tape.reader().take_frames(u64::from(u32::MAX));
+                self.tape = Tape::new();
                 self.next_recognizer().await;
                 for frame in kept {
                     self.hear(frame).await;
                 }
             }
             HearingOrder::Listen => {}
-            HearingOrder::EndUtterance => self.feed(AsrInput::EndOfUtterance).await,
-            HearingOrder::Typed(text) => self.feed(AsrInput::Typed(text)).await,
+            HearingOrder::EndUtterance => self.tape.end_of_utterance(),
+            HearingOrder::Typed(text) => self.tape.typed(text),
         }
     }
 
     async fn arrived(&mut self, frame: Frame) {
         self.real_frames += 1;
         if self.listens_since_ms.is_none() {
-            self.keep(frame);
+            self.tape.push(&frame);
+            self.tape.keep_last(KEPT_IN_SILENCE);
             return;
         }
         self.fill().await;
@@ -196,6 +227,10 @@ impl Task {
         for _ in 0..self.gaps.fill(now_ms) {
             self.hear(Frame::SILENCE).await;
         }
+        if self.texts.is_some() && to_ms(self.tape.unread()) > BEHIND.as_millis() as u64 {
+            let reason = format!("it is more than {} s behind", BEHIND.as_secs());
+            self.failed(reason).await;
+        }
         if self.real_frames == 0 && !self.told_no_audio && now_ms > since_ms + NO_AUDIO_MS {
             self.told_no_audio = true;
             let note = format!(
@@ -208,17 +243,17 @@ impl Task {
     /// One frame of the call, real or filled in.
     async fn hear(&mut self, frame: Frame) {
         let began_ms = self.listens_since_ms.unwrap_or(0);
+        self.tape.push(&frame);
         match self.vad.push(&frame) {
             Some(VoiceEvent::Started { at_ms }) => {
-                self.voice = true;
-                self.untold = true;
+                self.tape.voice_started(at_ms);
                 self.tell(Heard::VoiceStarted {
                     at_ms: began_ms + at_ms,
                 })
                 .await;
             }
             Some(VoiceEvent::Ended { at_ms }) => {
-                self.voice = false;
+                self.tape.voice_ended(at_ms);
                 self.tell(Heard::VoiceEnded {
                     at_ms: began_ms + at_ms,
                 })
@@ -226,78 +261,42 @@ impl Task {
             }
             None => {}
         }
-        self.keep(frame);
-        self.feed(AsrInput::Audio(frame)).await;
-    }
-
-    /// Keeps what a recognizer that takes over would need: of silence a moment, of an utterance all until its text.
-    fn keep(&mut self, frame: Frame) {
-        let most = if self.voice || self.untold {
-            UTTERANCE_FRAMES
-        } else {
-            LEAD_FRAMES
-        };
-        self.recent.push_back(frame);
-        while self.recent.len() > most {
-            self.recent.pop_front();
-        }
-    }
-
-    async fn feed(&mut self, input: AsrInput) {
-        let Some(stream) = &self.stream else { return };
-        if stream.feed.try_send(input).is_err() {
-            let reason = if stream.feed.is_closed() {
-                "it ended its stream"
-            } else {
-                "it is more than 10 s behind"
-            };
-            self.failed(reason.to_owned()).await;
-        }
     }
 
     async fn recognized(&mut self, event: Option<AsrEvent>) {
         match event {
-            Some(AsrEvent::Partial { text }) => self.tell(Heard::Partial(text)).await,
+            Some(AsrEvent::Ready) => self.tell_of_it("answers".to_owned()).await,
+            Some(AsrEvent::Partial { text }) => {
+                self.partial = Some(text.clone());
+                self.tell(Heard::Partial(text)).await;
+            }
             Some(AsrEvent::Final { text, .. }) => {
-                self.untold = false;
+                self.partial = None;
                 self.tell(Heard::Final(text)).await;
             }
-            Some(AsrEvent::Note { text }) => {
-                let name = self.name.clone();
-                self.tell(Heard::Recognizer { name, note: text }).await;
-            }
-            Some(AsrEvent::Failed { reason }) => self.failed(reason).await,
+            Some(AsrEvent::Note { text }) => self.tell_of_it(text).await,
+            Some(AsrEvent::Failed { reason, .. }) => self.failed(reason).await,
             None => self.failed("it ended its stream".to_owned()).await,
         }
     }
 
     async fn failed(&mut self, reason: String) {
-        self.stream = None;
-        let name = std::mem::take(&mut self.name);
-        self.tell(Heard::Recognizer {
-            name: name.clone(),
-            note: format!("failed: {reason}"),
-        })
-        .await;
+        self.texts = None;
+        self.tell_of_it(format!("failed: {reason}")).await;
         if self.recognizers.is_empty() {
-            self.tell(Heard::Deaf {
-                reason: format!("{name}: {reason}"),
-            })
-            .await;
+            // Nobody will say it better.
+            if let Some(text) = self.partial.take() {
+                self.tell(Heard::Final(text)).await;
+            }
+            let reason = format!("{}: {reason}", self.name);
+            self.tell(Heard::Deaf { reason }).await;
         } else {
             self.next_recognizer().await;
             self.tell(Heard::TakenOver).await;
-            // What it may have missed.
-            if let Some(stream) = &self.stream {
-                for frame in &self.recent {
-                    if stream.feed.try_send(AsrInput::Audio(*frame)).is_err() {
-                        break;
-                    }
-                }
-            }
         }
     }
 
+    /// It begins with what is kept: what the one before it may have missed.
     async fn next_recognizer(&mut self) {
         let Some(recognizer) = self.recognizers.pop_front() else {
             let reason = "no recognizer is configured".to_owned();
@@ -305,13 +304,23 @@ impl Task {
             return;
         };
         self.name = recognizer.name().to_owned();
-        self.stream = Some(recognizer.open(self.options.clone()));
+        let options = StreamOptions {
+            last: self.recognizers.is_empty(),
+            ..self.options.clone()
+        };
+        let audio = self.tape.reader().counted(self.sent.count(&self.name));
+        self.texts = Some(recognizer.open(audio, options));
+        let kept_ms = to_ms(self.tape.kept());
+        self.tell_of_it("opened".to_owned()).await;
+        if kept_ms > 0 {
+            self.tell_of_it(format!("is given {kept_ms} ms of audio that were kept"))
+                .await;
+        }
+    }
+
+    async fn tell_of_it(&mut self, note: String) {
         let name = self.name.clone();
-        self.tell(Heard::Recognizer {
-            name,
-            note: "opened".to_owned(),
-        })
-        .await;
+        self.tell(Heard::Recognizer { name, note }).await;
     }
 
     async fn tell(&mut self, heard: Heard) {
@@ -327,9 +336,9 @@ async fn next_frame(frames: &mut Option<mpsc::Receiver<Frame>>) -> Option<Frame>
     }
 }
 
-async fn next_event(stream: &mut Option<RecognizerStream>) -> Option<AsrEvent> {
-    match stream {
-        Some(stream) => stream.events.recv().await,
+async fn next_event(texts: &mut Option<mpsc::Receiver<AsrEvent>>) -> Option<AsrEvent> {
+    match texts {
+        Some(texts) => texts.recv().await,
         None => std::future::pending().await,
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::agi_line::AgiLine;
+use super::choice::Choice;
 use super::clock::CallClock;
 use super::hearing::{Hearing, HearingOrder};
 use super::history::kind;
@@ -55,6 +56,7 @@ pub async fn answer(
     info: CallInfo,
     connection: AgiConnection,
     dialog: Dialog,
+    choice: Choice,
     stop: CancellationToken,
 ) -> Summary {
     let clock = CallClock::start();
@@ -66,9 +68,10 @@ pub async fn answer(
     );
     let options = StreamOptions {
         call: info.call_id.to_string(),
-        phrases: Vec::new(),
+        phrases: Arc::clone(&choice.phrases),
+        last: false,
     };
-    let hearing = Hearing::start(parts.recognizers.clone(), options, clock);
+    let hearing = Hearing::start(choice.of(&parts.recognizers), options, clock);
     let entered = parts
         .registry
         .enter(&info.call_id, stop.clone(), hearing.orders.clone());

@@ -4,6 +4,7 @@
 mod agi_line;
 mod agi_speaker;
 pub mod cause;
+pub mod choice;
 pub mod clock;
 pub mod ear;
 pub mod event;
@@ -30,6 +31,7 @@ pub mod timing;
 mod turn;
 mod voicing;
 
+pub use choice::Choice;
 pub use history::HistoryEvent;
 pub use journal::Journal;
 pub use line::{CallInfo, Direction, Line, LineError};

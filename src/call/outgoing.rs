@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::agi_line::AgiLine;
 use super::cause::Unanswered;
+use super::choice::Choice;
 use super::clock::CallClock;
 use super::hearing::{Hearing, HearingOrder};
 use super::history::kind;
@@ -52,6 +53,7 @@ pub async fn place(
     info: CallInfo,
     phone: Phone,
     dialog: Dialog,
+    choice: Choice,
     stop: CancellationToken,
 ) -> Placed {
     let clock = CallClock::start();
@@ -63,9 +65,10 @@ pub async fn place(
     );
     let options = StreamOptions {
         call: info.call_id.to_string(),
-        phrases: Vec::new(),
+        phrases: Arc::clone(&choice.phrases),
+        last: false,
     };
-    let hearing = Hearing::start(parts.recognizers.clone(), options, clock);
+    let hearing = Hearing::start(choice.of(&parts.recognizers), options, clock);
     let entered = parts
         .registry
         .enter(&info.call_id, stop.clone(), hearing.orders.clone());

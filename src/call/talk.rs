@@ -80,6 +80,7 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
         answered.tap,
         medium,
     );
+    let sent = answered.hearing.sent.clone();
     let session = Session {
         info: answered.info.clone(),
         clock: answered.clock,
@@ -94,6 +95,12 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
         fallback: answered.parts.calls.fallback.clone(),
     };
     let (talked, mut journal, mut pbx) = session.talk(dialog).await;
+    for (name, seconds) in sent.seconds() {
+        journal.note(
+            kind::RECOGNIZER,
+            json!({"name": name, "event": "sent", "seconds": seconds}),
+        );
+    }
     let talk_ms = answered.clock.now_ms().saturating_sub(began_ms);
     let cause = end_channel(&mut pbx, &mut journal).await;
     let outcome = talked.end.outcome_after(talked.by, talked.replied);

@@ -118,6 +118,9 @@ pub(super) struct Check {
     /// Только диалоги этой папки, без настроек
     #[arg(long, value_name = "ПАПКА", help_heading = KEYS)]
     pub(super) scripts: Option<PathBuf>,
+    /// Ещё и спросить сами распознаватели: адрес, ключ, модель (у платного это стоит 15 секунд речи)
+    #[arg(long, conflicts_with = "scripts", help_heading = KEYS)]
+    pub(super) online: bool,
 }
 
 /// `talk`

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, ConfigFault, Language};
-use crate::script::{Report, check_folder_for};
+use crate::script::{Named, Report, check_folder_for};
 
 use super::arguments::Check;
 use super::{Ended, place, screen};
@@ -32,7 +32,7 @@ pub(super) fn run(wanted: &Check) -> Ended {
         ));
     }
     let mut faults = 0;
-    let mut voices = None;
+    let mut named = Named::default();
     let (folder, language) = match (&config, folder) {
         (Some(file), _) => match load(file) {
             Ok(config) => {
@@ -45,7 +45,12 @@ pub(super) fn run(wanted: &Check) -> Ended {
                     missing.iter().for_each(|fault| screen::line(fault));
                     screen::line("");
                 }
-                voices = Some(config.voice_names());
+                named.voices = Some(config.voice_names());
+                let names = config.recognizers.iter().map(|r| r.name().to_owned());
+                named.recognizers = Some(names.collect());
+                if wanted.online && missing.is_empty() {
+                    faults += online(&config);
+                }
                 (Some(config.scripts.folder), config.language)
             }
             Err(found) => {
@@ -63,7 +68,7 @@ pub(super) fn run(wanted: &Check) -> Ended {
     };
     let mut total = String::new();
     if let Some(folder) = folder {
-        let report = check_folder_for(&folder, language, voices.as_deref());
+        let report = check_folder_for(&folder, language, &named);
         faults += report.faults.len();
         tell(&folder, &report);
         total = totals(&report);
@@ -75,6 +80,32 @@ pub(super) fn run(wanted: &Check) -> Ended {
     }
     screen::line(&format!("Ошибок нет: {total}"));
     Ended::Sound
+}
+
+/// Asks the recognizers themselves; how many don't work.
+fn online(config: &Config) -> usize {
+    let mut faults = Vec::new();
+    let all = crate::app::listed_recognizers(config, &mut |fault| faults.push(fault));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match (all, runtime) {
+        (Some(all), Ok(runtime)) => {
+            for (name, found) in runtime.block_on(crate::app::ask_once(&all, config.language)) {
+                match found {
+                    Ok(ms) => screen::line(&config.language.pick(
+                        format!("распознаватель {name}: отвечает, {ms} мс"),
+                        format!("recognizer {name}: answers, {ms} ms"),
+                    )),
+                    Err(why) => faults.push(why),
+                }
+            }
+        }
+        (_, Err(error)) => faults.push(error.to_string()),
+        (None, _) => {}
+    }
+    faults.iter().for_each(|fault| screen::line(fault));
+    faults.len()
 }
 
 fn tell(folder: &Path, report: &Report) {

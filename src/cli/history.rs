@@ -63,7 +63,7 @@ pub(super) fn live(event: &Value) -> Option<String> {
                 .trim_end()
                 .to_owned()
         }
-        "recognizer" if what != "opened" => {
+        "recognizer" if !matches!(what, "opened" | "answers" | "sent") => {
             let told = format!(
                 "   ⚠     распознавание {}: {what} {}",
                 word(data, "name"),

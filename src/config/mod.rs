@@ -208,6 +208,14 @@ pub enum RecognizerConfig {
         url: String,
         /// Send `{"reset" : 1}` when our own voice activity hears the utterance end.
         reset_on_end: bool,
+        /// Send the config message; the C++ server takes it for audio.
+        config_message: bool,
+        /// Samples a second that the server is given.
+        sample_rate: u32,
+        /// Recognize only the phrases that the dialog knows.
+        grammar: bool,
+        /// Send only voice.
+        speech_only: Option<SpeechOnly>,
     },
     /// Yandex SpeechKit.
     Yandex {
@@ -223,6 +231,18 @@ pub enum RecognizerConfig {
         eou: YandexEou,
         /// The vendor's classifier: longest pause between words, milliseconds; 0 leaves it to the vendor.
         max_pause_ms: u64,
+        /// Numbers and dates as figures, as the vendor writes them, instead of words.
+        normalization: bool,
+        /// Longest session before a new one takes over, milliseconds of audio.
+        longest_session_ms: u64,
+        /// Most bytes of audio of one session.
+        session_bytes: u64,
+        /// Silence is sent after so long without audio, milliseconds.
+        idle_ms: u64,
+        /// How long a final text is awaited before the last partial stands for it, milliseconds.
+        final_timeout_ms: u64,
+        /// Send only voice.
+        speech_only: Option<SpeechOnly>,
     },
     /// A model inside the server (cargo feature `sherpa`).
     Sherpa {
@@ -234,9 +254,53 @@ pub enum RecognizerConfig {
         threads: usize,
         /// Most streams at once.
         streams: usize,
+        /// Send only voice.
+        speech_only: Option<SpeechOnly>,
     },
     /// The keyboard.
     Typed,
+}
+
+impl RecognizerConfig {
+    /// A vosk-server at `url`, with the usual settings.
+    pub fn vosk(name: impl Into<String>, url: impl Into<String>) -> Self {
+        Self::Vosk {
+            name: name.into(),
+            url: url.into(),
+            reset_on_end: true,
+            config_message: true,
+            sample_rate: 8_000,
+            grammar: false,
+            speech_only: None,
+        }
+    }
+
+    /// Its name in history and in dialogs.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Vosk { name, .. } | Self::Yandex { name, .. } | Self::Sherpa { name, .. } => name,
+            Self::Typed => "typed",
+        }
+    }
+
+    /// Whether only voice is sent to it.
+    pub fn speech_only(&self) -> Option<SpeechOnly> {
+        match self {
+            Self::Vosk { speech_only, .. }
+            | Self::Yandex { speech_only, .. }
+            | Self::Sherpa { speech_only, .. } => *speech_only,
+            Self::Typed => None,
+        }
+    }
+}
+
+/// Audio around a voice that is sent with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpeechOnly {
+    /// Before its onset, milliseconds.
+    pub before_ms: u64,
+    /// After its end, milliseconds.
+    pub after_ms: u64,
 }
 
 /// How to reach Yandex Cloud.
@@ -405,11 +469,7 @@ impl Default for Config {
                 rtp_listen: std::net::IpAddr::from([127, 0, 0, 1]),
                 rtp_ports: (0, 0),
             },
-            recognizers: vec![RecognizerConfig::Vosk {
-                name: "vosk".to_owned(),
-                url: "ws://127.0.0.1:2700".to_owned(),
-                reset_on_end: true,
-            }],
+            recognizers: vec![RecognizerConfig::vosk("vosk", "ws://127.0.0.1:2700")],
             voices: Vec::new(),
             calls: CallsConfig {
                 at_once: 100,

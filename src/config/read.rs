@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::fault::{ConfigFault, Wanted, Wrong};
 use super::node::{self, Place, Value};
 use super::table::{Reader, Spot, Table};
-use super::{Config, Language, MediaKind, RecognizerConfig, VoiceConfig};
+use super::{Config, Language, MediaKind, RecognizerConfig, SpeechOnly, VoiceConfig};
 use crate::ident::Secret;
 
 /// What settings are read against, beside their text: so that a test needs neither variables nor folders.
@@ -398,8 +398,13 @@ impl Reader<'_> {
             match self.kind(&mut t, &KINDS) {
                 Some("vosk") => {
                     let name = self.own_name(&mut t, "vosk", &mut names, place.node.at);
-                    let mut reset_on_end = true;
+                    let (mut reset_on_end, mut config_message) = (true, true);
+                    let (mut sample_rate, mut grammar) = (8_000, false);
                     set!(self, t, "reset_on_end", flag() => reset_on_end);
+                    set!(self, t, "config_message", flag() => config_message);
+                    set!(self, t, "sample_rate", sample_rate() => sample_rate);
+                    set!(self, t, "grammar", flag() => grammar);
+                    let speech_only = self.speech_only(&mut t);
                     match self.spot(&mut t, "url") {
                         Some(spot) => {
                             if let Some(url) = self.url(&spot, &["ws://"]) {
@@ -407,6 +412,10 @@ impl Reader<'_> {
                                     name,
                                     url,
                                     reset_on_end,
+                                    config_message,
+                                    sample_rate,
+                                    grammar,
+                                    speech_only,
                                 });
                             }
                         }
@@ -434,10 +443,41 @@ impl Reader<'_> {
         recognizers
     }
 
+    /// `speech_only`, and how much around a voice is sent with it.
+    pub(super) fn speech_only(&mut self, mut t: &mut Table) -> Option<SpeechOnly> {
+        let (mut on, mut before_ms, mut after_ms) = (false, 500, 800);
+        set!(self, t, "speech_only", flag() => on);
+        set!(self, t, "speech_before", duration(200..=2_000) => before_ms);
+        set!(self, t, "speech_after", duration(200..=5_000) => after_ms);
+        on.then_some(SpeechOnly {
+            before_ms,
+            after_ms,
+        })
+    }
+
+    /// What audio of 8 kHz can be brought to.
+    fn sample_rate(&mut self, spot: &Spot) -> Option<u32> {
+        const RATES: [(&str, u32); 4] = [
+            ("8000", 8_000),
+            ("16000", 16_000),
+            ("24000", 24_000),
+            ("48000", 48_000),
+        ];
+        let rate = self.whole(spot, 0..=1_000_000)?;
+        let known = RATES.iter().find(|(_, r)| u64::from(*r) == rate);
+        if known.is_none() {
+            let known = RATES.iter().map(|(word, _)| *word).collect();
+            let nearest = None;
+            self.fault(spot.node.at, &spot.path, Wrong::Word { nearest, known });
+        }
+        known.map(|(_, rate)| *rate)
+    }
+
     fn sherpa(&mut self, mut t: &mut Table, name: String) -> Option<RecognizerConfig> {
         let (mut model, mut threads, mut streams) = (None, 2, 50);
         set!(self, t, "threads", whole(1..=256) => threads);
         set!(self, t, "streams", whole(1..=10_000) => streams);
+        let speech_only = self.speech_only(t);
         match self.spot(t, "model") {
             Some(spot) => model = self.path(&spot),
             None => self.missing(t, "model"),
@@ -455,6 +495,7 @@ impl Reader<'_> {
             model,
             threads: usize::try_from(threads).ok()?,
             streams: usize::try_from(streams).ok()?,
+            speech_only,
         })
     }
 

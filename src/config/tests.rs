@@ -81,6 +81,7 @@ fn the_examples_optional_parts_are_sound_too() {
         model: PathBuf::from("models/t-one"),
         threads: 2,
         streams: 50,
+        speech_only: None,
     };
     assert_eq!(config.recognizers[2], sherpa);
     assert_eq!(config.recognizers[3], RecognizerConfig::Typed);

@@ -78,6 +78,28 @@ impl Reader<'_> {
         if let Some(spot) = self.spot(t, "max_pause") {
             set(&mut max_pause_ms, self.duration(&spot, 0..=5_000));
         }
+        let mut normalization = false;
+        if let Some(spot) = self.spot(t, "normalization") {
+            set(&mut normalization, self.flag(&spot));
+        }
+        // The vendor ends a session after 5 minutes of audio, 10 MB, or 5 s without a message.
+        let (mut longest_session_ms, mut session_bytes) = (285_000, 9 << 20);
+        if let Some(spot) = self.spot(t, "longest_session") {
+            set(
+                &mut longest_session_ms,
+                self.duration(&spot, 10_000..=299_000),
+            );
+        }
+        if let Some(spot) = self.spot(t, "session_bytes") {
+            set(&mut session_bytes, self.size(&spot, 500 << 10..=10_000_000));
+        }
+        let (mut idle_ms, mut final_timeout_ms) = (2_000, 3_000);
+        if let Some(spot) = self.spot(t, "idle") {
+            set(&mut idle_ms, self.duration(&spot, 200..=4_500));
+        }
+        if let Some(spot) = self.spot(t, "final_timeout") {
+            set(&mut final_timeout_ms, self.duration(&spot, 200..=30_000));
+        }
         RecognizerConfig::Yandex {
             name,
             cloud,
@@ -85,6 +107,12 @@ impl Reader<'_> {
             language,
             eou,
             max_pause_ms,
+            normalization,
+            longest_session_ms,
+            session_bytes,
+            idle_ms,
+            final_timeout_ms,
+            speech_only: self.speech_only(t),
         }
     }
 

@@ -39,6 +39,10 @@ pub enum Number {
     Counter(u64),
     /// It rises and falls.
     Gauge(u64),
+    /// Counters told apart by a label: its name, and the value of each.
+    Counters(&'static str, Vec<(String, u64)>),
+    /// Gauges told apart by a label.
+    Gauges(&'static str, Vec<(String, u64)>),
     /// Histograms in seconds, told apart by a label: its name, and for each value what was counted.
     Histograms(&'static str, Vec<(&'static str, Histogram)>),
 }
@@ -58,13 +62,20 @@ impl Metric {
     fn write(&self, text: &mut String) -> std::fmt::Result {
         let Self { name, help, number } = self;
         let kind = match number {
-            Number::Counter(_) => "counter",
-            Number::Gauge(_) => "gauge",
+            Number::Counter(_) | Number::Counters(..) => "counter",
+            Number::Gauge(_) | Number::Gauges(..) => "gauge",
             Number::Histograms(..) => "histogram",
         };
         writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}")?;
         match number {
             Number::Counter(n) | Number::Gauge(n) => writeln!(text, "{name} {n}"),
+            Number::Counters(label, all) | Number::Gauges(label, all) => {
+                for (value, n) in all {
+                    let value = value.replace('\\', "\\\\").replace('"', "\\\"");
+                    writeln!(text, "{name}{{{label}=\"{value}\"}} {n}")?;
+                }
+                Ok(())
+            }
             Number::Histograms(label, all) => {
                 for (value, histogram) in all {
                     let Histogram {

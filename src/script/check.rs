@@ -9,7 +9,7 @@ use crate::config::Language;
 
 use super::files::{self, Files};
 use super::tr;
-use super::version::Version;
+use super::version::{Named, Version};
 
 /// What `check` found.
 #[derive(Clone, Debug)]
@@ -27,13 +27,13 @@ pub struct Report {
 
 /// Checks a folder of dialogs.
 pub fn check_folder(path: &Path, language: Language) -> Report {
-    check_folder_for(path, language, None)
+    check_folder_for(path, language, &Named::default())
 }
 
-/// The same where the server's voices are known, by their names.
-pub fn check_folder_for(path: &Path, language: Language, voices: Option<&[String]>) -> Report {
+/// The same where the server's voices and recognizers are known.
+pub fn check_folder_for(path: &Path, language: Language, named: &Named) -> Report {
     match files::read(path, language) {
-        Ok(files) => check_for(&files, language, voices),
+        Ok(files) => check_for(&files, language, named),
         Err(faults) => Report {
             faults,
             warnings: Vec::new(),
@@ -46,11 +46,11 @@ pub fn check_folder_for(path: &Path, language: Language, voices: Option<&[String
 
 /// Checks files that are in memory.
 pub fn check(files: &Files, language: Language) -> Report {
-    check_for(files, language, None)
+    check_for(files, language, &Named::default())
 }
 
-fn check_for(files: &Files, language: Language, voices: Option<&[String]>) -> Report {
-    let compiled = Version::compile_for(files, language, voices);
+fn check_for(files: &Files, language: Language, named: &Named) -> Report {
+    let compiled = Version::compile_for(files, language, named);
     let named = |file: &str| {
         let mut all = compiled.faults.iter().chain(&compiled.warnings);
         all.any(|f| f.file == file && f.line > 0)

@@ -12,7 +12,7 @@ use crate::config::Language;
 
 use super::files;
 use super::run::Dialog;
-use super::version::Version;
+use super::version::{Named, Version};
 
 /// A dialog as HTTP lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,8 +62,7 @@ struct Last {
 pub struct Library {
     folder: PathBuf,
     language: Language,
-    /// Names of the server's voices, where they are known.
-    voices: Option<Vec<String>>,
+    named: Named,
     current: RwLock<Arc<Version>>,
     swaps: watch::Sender<()>,
     /// Held while a reload runs, so that two can't overtake each other.
@@ -73,19 +72,15 @@ pub struct Library {
 impl Library {
     /// Reads the folder. Where it has faults the library is empty, and [`Self::status`] tells them; a reload mends it.
     pub fn open(folder: impl Into<PathBuf>, language: Language) -> Self {
-        Self::open_for(folder, language, None)
+        Self::open_for(folder, language, Named::default())
     }
 
-    /// The same where the server's voices are known, by their names: dialogs that name another one are faulty.
-    pub fn open_for(
-        folder: impl Into<PathBuf>,
-        language: Language,
-        voices: Option<Vec<String>>,
-    ) -> Self {
+    /// The same where the server's voices and recognizers are known: dialogs that name another one are faulty.
+    pub fn open_for(folder: impl Into<PathBuf>, language: Language, named: Named) -> Self {
         let library = Self {
             folder: folder.into(),
             language,
-            voices,
+            named,
             swaps: watch::Sender::new(()),
             current: RwLock::new(Version::empty(language)),
             last: Mutex::new(Last {
@@ -102,7 +97,7 @@ impl Library {
         Self {
             folder: PathBuf::new(),
             language: version.language(),
-            voices: None,
+            named: Named::default(),
             swaps: watch::Sender::new(()),
             current: RwLock::new(version),
             last: Mutex::new(Last {
@@ -139,7 +134,7 @@ impl Library {
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = files::read(&self.folder, self.language).and_then(|files| {
-            let compiled = Version::compile_for(&files, self.language, self.voices.as_deref());
+            let compiled = Version::compile_for(&files, self.language, &self.named);
             compiled.version.ok_or(compiled.faults)
         });
         match loaded {

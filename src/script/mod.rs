@@ -33,6 +33,7 @@ mod inspect;
 mod modules;
 mod near;
 mod prompts;
+mod recognizers;
 mod reply;
 mod settings;
 mod sounds;
@@ -45,7 +46,7 @@ mod tests;
 pub use check::{Report, check_folder, check_folder_for};
 pub use library::{DialogInfo, Library, LibraryStatus};
 pub use run::Dialog;
-pub use version::Version;
+pub use version::{Named, Version};
 pub use watch::Watch;
 
 /// A sentence in the configured language, Russian first.

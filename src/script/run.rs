@@ -7,7 +7,7 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
 use serde_json::json;
 
 use crate::call::history::kind;
-use crate::call::{BargeIn, DialogEnd, Fault, Line};
+use crate::call::{BargeIn, Choice, DialogEnd, Fault, Line};
 use crate::phrases::Answers;
 
 use super::coverage::Probe;
@@ -58,6 +58,19 @@ impl Dialog {
     /// The answers that it knows: the built-in ones, `phrases.yaml` and its own.
     pub fn answers(&self) -> &Answers {
         self.file.defaults.answers()
+    }
+
+    /// Which recognizers hear its calls, and which phrases they may expect.
+    pub fn choice(&self) -> Choice {
+        let phrases = self.file.phrases.get_or_init(|| {
+            let answers = self.answers();
+            let all = answers.names().flat_map(|name| answers.phrases(name));
+            all.map(str::to_lowercase).collect()
+        });
+        Choice {
+            recognizers: self.file.settings.recognizer.names(),
+            phrases: Arc::clone(phrases),
+        }
     }
 
     /// Its title; empty where its YAML gives none.

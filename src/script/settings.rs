@@ -10,6 +10,7 @@ use crate::call::Fault;
 use crate::config::Language;
 use crate::phrases::{Answers, PhraseFault};
 
+use super::recognizers::Names;
 use super::tr;
 
 /// A dialog's settings.
@@ -26,6 +27,8 @@ pub(super) struct Settings {
     pub(super) phrases: BTreeMap<String, Vec<String>>,
     /// The prompt file that is played where no voice can speak a text; empty: nothing is.
     pub(super) fallback: String,
+    /// Which recognizers hear the calls, by their names in the server's settings.
+    pub(super) recognizer: Names,
     /// Record every call.
     pub(super) recording: bool,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use md5::{Digest, Md5};
 use rhai::{AST, Dynamic, Engine, Map, Module, Scope};
@@ -21,6 +21,7 @@ use super::foresee;
 use super::inspect::{self, Known};
 use super::modules::Modules;
 use super::options::{self, Options, Taker};
+use super::recognizers;
 use super::run::Dialog;
 use super::settings::{self, Settings};
 use super::sounds::{Sounds, unreadable};
@@ -40,6 +41,8 @@ pub(super) struct DialogFile {
     pub(super) defaults: Options,
     /// The name under which it defines `on_hang_up`, where it does.
     pub(super) on_hang_up: Option<&'static str>,
+    /// All phrases that it knows; made when first asked for.
+    pub(super) phrases: OnceLock<Arc<[String]>>,
 }
 
 /// A version of the dialogs.
@@ -52,6 +55,15 @@ pub struct Version {
     texts: Vec<Saying>,
     pub(super) modules: Modules,
     lines: Lines,
+}
+
+/// What the dialogs' server has, by name; `None`: that isn't known.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    /// Its voices.
+    pub voices: Option<Vec<String>>,
+    /// Its recognizers.
+    pub recognizers: Option<Vec<String>>,
 }
 
 /// What came of compiling: the version where there is no fault.
@@ -88,12 +100,20 @@ impl Version {
 
     /// Compiles and checks files that are in memory: tests and `demo` have no folder.
     pub fn compile(files: &Files, language: Language) -> Compiled {
-        Self::compile_for(files, language, None)
+        Self::compile_for(files, language, &Named::default())
     }
 
-    /// The same where the server's voices are known, by their names: one that isn't there is a fault.
-    pub fn compile_for(files: &Files, language: Language, voices: Option<&[String]>) -> Compiled {
-        Build::new(files, language, voices).run()
+    /// The same where the server's voices and recognizers are known: a dialog that names another one is faulty.
+    pub fn compile_for(files: &Files, language: Language, named: &Named) -> Compiled {
+        let mut compiled = Build::new(files, language, named.voices.as_deref()).run();
+        if let (Some(version), Some(known)) = (&compiled.version, &named.recognizers) {
+            let faults = recognizers::unknown(version, known, files);
+            if !faults.is_empty() {
+                compiled.version = None;
+                compiled.faults = faults;
+            }
+        }
+        compiled
     }
 
     /// Twelve hexadecimal digits of the contents: the same files have the same id everywhere.
@@ -142,6 +162,10 @@ impl Version {
     /// The lines with statements, by file: what a test can reach.
     pub fn lines(&self) -> &Lines {
         &self.lines
+    }
+
+    pub(super) fn files(&self) -> impl Iterator<Item = &DialogFile> {
+        self.dialogs.values().map(|file| &**file)
     }
 
     pub(super) fn sounds(&self) -> &Arc<Sounds> {
@@ -437,6 +461,7 @@ impl<'a> Build<'a> {
                     settings,
                     defaults,
                     on_hang_up,
+                    phrases: OnceLock::new(),
                 };
                 dialogs.insert(path.to_owned(), Arc::new(dialog));
             }

@@ -71,6 +71,8 @@ pub struct SttSession {
     pub classifier: Classifier,
     /// The vendor's classifier: longest pause between words, ms; 0 leaves it to the vendor.
     pub max_pause_ms: u64,
+    /// Figures instead of words for numbers and dates.
+    pub normalization: bool,
 }
 
 /// The first message of a session.
@@ -92,6 +94,12 @@ pub fn session(options: &SttSession) -> stt::StreamingRequest {
             })
         }
     };
+    let normalization = if options.normalization {
+        TextNormalization::Enabled
+    } else {
+        // Words, as dialogs match them; normalizing costs time besides.
+        TextNormalization::Disabled
+    };
     let raw = stt::RawAudio {
         audio_encoding: stt::raw_audio::AudioEncoding::Linear16Pcm.into(),
         sample_rate_hertz: 8_000,
@@ -104,9 +112,8 @@ pub fn session(options: &SttSession) -> stt::StreamingRequest {
                 audio_format: Some(stt::AudioFormatOptions {
                     audio_format: Some(stt::audio_format_options::AudioFormat::RawAudio(raw)),
                 }),
-                // Words, as dialogs match them; normalizing costs time besides.
                 text_normalization: Some(stt::TextNormalizationOptions {
-                    text_normalization: TextNormalization::Disabled.into(),
+                    text_normalization: normalization.into(),
                 }),
                 language_restriction: Some(stt::LanguageRestrictionOptions {
                     restriction_type: LanguageRestrictionType::Whitelist.into(),
@@ -168,6 +175,8 @@ pub enum SttEvent {
     Partial(HeardText),
     /// Part of an utterance: its text won't change.
     Final(HeardText),
+    /// The last final once more, with figures.
+    Refined(HeardText),
     /// The utterance has ended, at this ms of the session (0: not told). May be said twice for one utterance.
     EndOfUtterance {
         /// Where. With the external classifier: the audio received when our `eou` came.
@@ -197,6 +206,9 @@ pub fn read(reply: stt::StreamingResponse) -> SttReply {
         Some(Event::EouUpdate(update)) => SttEvent::EndOfUtterance {
             time_ms: unsigned(update.time_ms),
         },
+        Some(Event::FinalRefinement(refined)) => {
+            SttEvent::Refined(heard(refined.normalized_text.unwrap_or_default()))
+        }
         Some(Event::StatusCode(_)) | None => SttEvent::Other,
     };
     SttReply {
@@ -346,6 +358,7 @@ mod tests {
             language: "ru-RU".into(),
             classifier: Classifier::External,
             max_pause_ms: 0,
+            normalization: false,
         };
         let expect = [
             &b"\x0a\x28"[..],                                // session_options = 1
@@ -410,7 +423,14 @@ mod tests {
                 SttEvent::EndOfUtterance { time_ms: 300 },
             ),
             (b"\x42\x02\x08\x01", SttEvent::Other),
-            (b"\x3a\x02\x08\x01", SttEvent::Other), // final_refinement, not ours
+            // final_refinement = 7 {final_index = 1, normalized_text = 2 {alternatives = 1 {text = 2}}}
+            (
+                b"\x3a\x09\x08\x01\x12\x05\x0a\x03\x12\x01\x35",
+                SttEvent::Refined(HeardText {
+                    text: "5".into(),
+                    ..HeardText::default()
+                }),
+            ),
             (b"", SttEvent::Other),
         ] {
             let reply = decode(bytes);

@@ -116,11 +116,7 @@ impl TestApp {
         let vosk = VoskDouble::by_loudness(&WORDS).await;
         let mut config = config(folder.path(), medium);
         config.asterisk.ami = asterisk.ami_addr().to_string();
-        config.recognizers = vec![RecognizerConfig::Vosk {
-            name: "vosk".to_owned(),
-            url: vosk.url.clone(),
-            reset_on_end: true,
-        }];
+        config.recognizers = vec![RecognizerConfig::vosk("vosk", &vosk.url)];
         change(&mut config);
         let scripts = folder.path().join("scripts");
         std::fs::create_dir_all(&scripts).unwrap();

@@ -51,12 +51,9 @@ async fn asterisk_dies_in_mid_call() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_recognizer_the_dialog_learns_so_and_keys_work() {
     let app = TestApp::with(MediaKind::AudiosocketTap, |config| {
-        config.recognizers = vec![RecognizerConfig::Vosk {
-            name: "gone".to_owned(),
+        config.recognizers =
             // Nobody listens on the discard port of loopback here.
-            url: "ws://127.0.0.1:9".to_owned(),
-            reset_on_end: true,
-        }];
+            vec![RecognizerConfig::vosk("gone", "ws://127.0.0.1:9")];
     })
     .await;
     app.order("keys", "04").await;

@@ -175,11 +175,10 @@ async fn recognizer_gone(asterisk: &Asterisk, kind: MediaKind) {
     );
     let wire = Proxy::before(ears.url.trim_start_matches("ws://")).await;
     let mut config = settings(asterisk, &place, kind, &ears.url, LOCAL);
-    config.recognizers = vec![RecognizerConfig::Vosk {
-        name: "lab".to_owned(),
-        url: format!("ws://{}", wire.at),
-        reset_on_end: true,
-    }];
+    config.recognizers = vec![RecognizerConfig::vosk(
+        "lab".to_owned(),
+        format!("ws://{}", wire.at),
+    )];
     let server = Server::start(config).await;
     let one_c = server.one_c;
     one_c.order("keys", "89120000001", "keys").await;

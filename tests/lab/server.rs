@@ -96,11 +96,7 @@ pub fn settings(
     if kind == MediaKind::ChanWebsocket {
         config.media.websocket_listen.set_port(asterisk.port(90));
     }
-    config.recognizers = vec![RecognizerConfig::Vosk {
-        name: "lab".to_owned(),
-        url: ears.to_owned(),
-        reset_on_end: true,
-    }];
+    config.recognizers = vec![RecognizerConfig::vosk("lab".to_owned(), ears.to_owned())];
     config.calls.starts_per_second = 20.0;
     config.calls.retry_after_ms = 500;
     config

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::native::Native;
 use super::*;
-use crate::asr::AsrInput;
+use crate::asr::tape::Tape;
+use crate::asr::{RecognizerStream, listen};
 use crate::audio::Frame;
 use crate::audio::frame::FRAME_SAMPLES;
 
@@ -61,7 +62,7 @@ async fn say(stream: &RecognizerStream, text: &str) {
             _ => 0,
         };
         for _ in 0..15 {
-            stream.feed.send(AsrInput::Audio(tone(size))).await.unwrap();
+            stream.tape.push(&tone(size));
         }
     }
 }
@@ -69,6 +70,7 @@ async fn say(stream: &RecognizerStream, text: &str) {
 async fn next(stream: &mut RecognizerStream) -> String {
     let event = tokio::time::timeout(Duration::from_secs(20), stream.events.recv());
     match event.await.expect("an event within 20 s") {
+        Some(AsrEvent::Ready) => Box::pin(next(stream)).await,
         Some(AsrEvent::Partial { text }) => format!("~{}", text.as_str()),
         Some(AsrEvent::Final {
             text,
@@ -95,30 +97,30 @@ async fn t_one_hears_partials_and_finals_and_forgets_between_them() {
     let Some(sherpa) = load("t-one", 1, 1) else {
         return;
     };
-    let mut stream = sherpa.open(StreamOptions::default());
+    let mut stream = listen(&sherpa, StreamOptions::default());
     // A partial comes with the step that has it, not with the one after.
     say(&stream, "_д").await;
     assert_eq!(next(&mut stream).await, "~д");
     say(&stream, "__а").await;
     assert_eq!(next(&mut stream).await, "~да");
-    stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+    stream.tape.end_of_utterance();
     assert_eq!(next(&mut stream).await, "да Some(300) Some(1200)");
     // The end comes with the last sound: all of it is heard all the same, and nothing of the first utterance is left.
     say(&stream, "_ад").await;
     for _ in 0..7 {
-        stream.feed.send(AsrInput::Audio(tone(6000))).await.unwrap();
+        stream.tape.push(&tone(6000));
     }
-    stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+    stream.tape.end_of_utterance();
     let told = next_final(&mut stream).await;
     assert!(told.starts_with("ада "), "{told}");
     // Silence alone is an empty final.
     say(&stream, "___").await;
-    stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+    stream.tape.end_of_utterance();
     assert!(next_final(&mut stream).await.starts_with(" "));
     // And its own end, where nobody tells one.
     say(&stream, "да________").await;
     assert!(next_final(&mut stream).await.starts_with("да "));
-    drop(std::mem::replace(&mut stream.feed, mpsc::channel(1).0));
+    stream.tape = Tape::new();
     assert_eq!(next(&mut stream).await, "None");
 }
 
@@ -127,14 +129,14 @@ async fn a_zipformer_is_heard_too() {
     let Some(sherpa) = load("zipformer", 1, 2) else {
         return;
     };
-    let mut stream = sherpa.open(StreamOptions::default());
+    let mut stream = listen(&sherpa, StreamOptions::default());
     for _ in 0..2 {
         say(&stream, "__аа").await;
-        stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+        stream.tape.end_of_utterance();
         let told = next_final(&mut stream).await;
         assert!(told.starts_with("да Some("), "{told}");
         say(&stream, "___").await;
-        stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+        stream.tape.end_of_utterance();
         assert!(next_final(&mut stream).await.starts_with(" "));
     }
 }
@@ -148,7 +150,7 @@ async fn twenty_calls_at_once_on_two_threads() {
         let from = Instant::now();
         let calls: Vec<_> = (0..20)
             .map(|n| {
-                let mut stream = sherpa.open(StreamOptions::default());
+                let mut stream = listen(&sherpa, StreamOptions::default());
                 tokio::spawn(async move {
                     for turn in 0..5 {
                         // Each call says something else each time.
@@ -162,7 +164,7 @@ async fn twenty_calls_at_once_on_two_threads() {
                             text.to_owned()
                         };
                         say(&stream, &format!("_{sound}__")).await;
-                        stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+                        stream.tape.end_of_utterance();
                         let told = next_final(&mut stream).await;
                         assert_eq!(
                             told.split(' ').next(),
@@ -188,8 +190,8 @@ async fn twenty_calls_at_once_on_two_threads() {
 async fn a_stream_too_many_and_a_wrong_folder_are_told() {
     let Some(folder) = toy("t-one") else { return };
     let sherpa = load("t-one", 1, 1).unwrap();
-    let _first = sherpa.open(StreamOptions::default());
-    let mut second = sherpa.open(StreamOptions::default());
+    let _first = listen(&sherpa, StreamOptions::default());
+    let mut second = listen(&sherpa, StreamOptions::default());
     assert!(
         next(&mut second)
             .await
@@ -246,17 +248,16 @@ async fn cost_and_memory() {
             .parse::<u64>()
             .unwrap()
     };
-    let mut stream = sherpa.open(StreamOptions::default());
+    let mut stream = listen(&sherpa, StreamOptions::default());
     for minutes in [1, 10, 60] {
         let (before, from) = (resident(), Instant::now());
         for _ in 0..minutes * 3000 {
-            stream
-                .feed
-                .send(AsrInput::Audio(Frame::SILENCE))
-                .await
-                .unwrap();
+            stream.tape.push(&Frame::SILENCE);
+            while stream.tape.unread() > 8_000 {
+                tokio::task::yield_now().await;
+            }
         }
-        stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+        stream.tape.end_of_utterance();
         next_final(&mut stream).await;
         println!(
             "{minutes} min of silence: {:?}, {before} to {} KiB",

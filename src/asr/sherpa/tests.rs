@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::pool::HeardText;
 use super::*;
-use crate::asr::AsrInput;
+use crate::asr::tape::Tape;
+use crate::asr::{RecognizerStream, listen};
 use crate::audio::Frame;
 use crate::audio::frame::FRAME_SAMPLES;
 
@@ -96,20 +97,21 @@ async fn say(stream: &RecognizerStream, text: &str) {
         let sample = if letter == '_' { 0 } else { letter as i16 };
         for _ in 0..STEP {
             let frame = Frame([sample; FRAME_SAMPLES]);
-            stream.feed.send(AsrInput::Audio(frame)).await.unwrap();
+            stream.tape.push(&frame);
         }
     }
 }
 
 async fn next(stream: &mut RecognizerStream) -> String {
     match stream.events.recv().await {
+        Some(AsrEvent::Ready) => Box::pin(next(stream)).await,
         Some(AsrEvent::Partial { text }) => format!("~{}", text.as_str()),
         Some(AsrEvent::Final {
             text,
             start_ms,
             end_ms,
         }) => format!("{} {start_ms:?} {end_ms:?}", text.as_str()),
-        Some(AsrEvent::Failed { reason }) => format!("failed: {reason}"),
+        Some(AsrEvent::Failed { reason, .. }) => format!("failed: {reason}"),
         Some(AsrEvent::Note { text }) => format!("note: {text}"),
         None => "closed".to_owned(),
     }
@@ -127,22 +129,20 @@ async fn next_final(stream: &mut RecognizerStream) -> String {
 #[tokio::test]
 async fn partials_then_a_final_then_a_new_utterance() {
     let (sherpa, _) = recognizer(1);
-    let mut stream = sherpa.open(StreamOptions::default());
+    let mut stream = listen(&sherpa, StreamOptions::default());
     say(&stream, "д").await;
     assert_eq!(next(&mut stream).await, "~д");
     say(&stream, "а").await;
     assert_eq!(next(&mut stream).await, "~да");
-    stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+    stream.tape.end_of_utterance();
     assert_eq!(next(&mut stream).await, "да Some(0) Some(100)");
-    // An end is answered even where nothing was said, at once and after silence.
-    stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
-    assert_eq!(next(&mut stream).await, " None None");
+    // An end is answered even where nothing was said.
     say(&stream, "_").await;
-    stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+    stream.tape.end_of_utterance();
     assert_eq!(next(&mut stream).await, " Some(200) Some(300)");
     say(&stream, "нет").await;
     // The call hangs up: what it said last is told, and then all is over.
-    drop(std::mem::replace(&mut stream.feed, mpsc::channel(1).0));
+    stream.tape = Tape::new();
     assert_eq!(next_final(&mut stream).await, "нет Some(300) Some(400)");
     assert_eq!(next(&mut stream).await, "closed");
 }
@@ -150,18 +150,18 @@ async fn partials_then_a_final_then_a_new_utterance() {
 #[tokio::test]
 async fn an_end_in_the_middle_of_a_step_splits_nothing_wrongly() {
     let (sherpa, letters) = recognizer(1);
-    let mut stream = sherpa.open(StreamOptions::default());
+    let mut stream = listen(&sherpa, StreamOptions::default());
     letters.shut(true);
     // All of it waits while the pool is busy: three ends, one of them inside a step.
     say(&stream, "да").await;
-    stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+    stream.tape.end_of_utterance();
     for _ in 0..STEP - 2 {
         let frame = Frame(['в' as i16; FRAME_SAMPLES]);
-        stream.feed.send(AsrInput::Audio(frame)).await.unwrap();
+        stream.tape.push(&frame);
     }
-    stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+    stream.tape.end_of_utterance();
     say(&stream, "нет").await;
-    stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+    stream.tape.end_of_utterance();
     letters.shut(false);
     for expect in ["да", "в", "нет"] {
         let told = next_final(&mut stream).await;
@@ -172,7 +172,7 @@ async fn an_end_in_the_middle_of_a_step_splits_nothing_wrongly() {
 #[tokio::test]
 async fn without_anyone_telling_the_end_silence_ends_it() {
     let (sherpa, _) = recognizer(1);
-    let mut stream = sherpa.open(StreamOptions::default());
+    let mut stream = listen(&sherpa, StreamOptions::default());
     // A job may hold two steps, so what is silent after the word is counted from up to a step later.
     say(&stream, "____да____________________").await;
     assert_eq!(
@@ -200,9 +200,9 @@ async fn without_anyone_telling_the_end_silence_ends_it() {
 #[tokio::test]
 async fn over_the_bound_the_next_recognizer_is_asked() {
     let (sherpa, _) = recognizer(2);
-    let first = sherpa.open(StreamOptions::default());
-    let second = sherpa.open(StreamOptions::default());
-    let mut third = sherpa.open(StreamOptions::default());
+    let first = listen(&sherpa, StreamOptions::default());
+    let second = listen(&sherpa, StreamOptions::default());
+    let mut third = listen(&sherpa, StreamOptions::default());
     assert_eq!(
         next(&mut third).await,
         "failed: recognizer \"here\": all of its 2 streams are in use (`streams`)"
@@ -219,7 +219,7 @@ async fn over_the_bound_the_next_recognizer_is_asked() {
     })
     .await
     .expect("streams are given back");
-    let mut again = sherpa.open(StreamOptions::default());
+    let mut again = listen(&sherpa, StreamOptions::default());
     say(&again, "д").await;
     assert_eq!(next(&mut again).await, "~д");
 }
@@ -228,7 +228,7 @@ async fn over_the_bound_the_next_recognizer_is_asked() {
 async fn a_pool_that_cannot_keep_up_is_told_in_time() {
     let (sherpa, letters) = recognizer(1);
     letters.shut(true);
-    let mut stream = sherpa.open(StreamOptions::default());
+    let mut stream = listen(&sherpa, StreamOptions::default());
     let from = tokio::time::Instant::now();
     say(&stream, "д").await;
     assert_eq!(
@@ -238,32 +238,24 @@ async fn a_pool_that_cannot_keep_up_is_told_in_time() {
     );
     assert_eq!(from.elapsed().as_secs(), 10);
     assert_eq!(next(&mut stream).await, "closed");
-    assert!(stream.feed.is_closed());
+    assert!(!stream.tape.has_reader());
     letters.shut(false);
 }
 
 #[tokio::test(start_paused = true)]
-async fn audio_that_waits_is_bounded() {
+async fn what_was_kept_for_a_takeover_is_not_being_late() {
     let (sherpa, letters) = recognizer(1);
     letters.shut(true);
-    let mut stream = sherpa.open(StreamOptions::default());
-    // A recognizer that takes over is given 20 s at once, and that is not being late.
-    let feed = stream.feed.clone();
-    let flood = tokio::spawn(async move {
-        let mut sent = 0;
-        while feed.send(AsrInput::Audio(Frame::SILENCE)).await.is_ok() {
-            sent += 1;
-        }
-        sent
-    });
+    let tape = Tape::new();
+    for _ in 0..1_000 {
+        tape.push(&Frame::SILENCE);
+    }
+    let events = sherpa.open(tape.reader(), StreamOptions::default());
+    let mut stream = RecognizerStream { tape, events };
+    let from = tokio::time::Instant::now();
     let told = next(&mut stream).await;
     assert!(told.contains("more than 10 s behind"), "{told}");
-    drop(stream);
-    let sent = flood.await.unwrap();
-    assert!(
-        (2 * FEED_FRAMES..4 * FEED_FRAMES).contains(&sent),
-        "{sent} frames were taken"
-    );
+    assert_eq!(from.elapsed().as_secs(), 10);
     letters.shut(false);
 }
 
@@ -272,12 +264,12 @@ async fn many_calls_share_batches_and_none_hears_another() {
     let (sherpa, letters) = recognizer(40);
     letters.shut(true);
     let mut streams: Vec<_> = (0..40)
-        .map(|_| sherpa.open(StreamOptions::default()))
+        .map(|_| listen(&sherpa, StreamOptions::default()))
         .collect();
     for (n, stream) in streams.iter().enumerate() {
         let letter = char::from_u32('а' as u32 + n as u32 % 32).unwrap();
         say(stream, &format!("{letter}д{letter}")).await;
-        stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+        stream.tape.end_of_utterance();
     }
     // Two threads hold a job each; the others wait and are taken together.
     tokio::time::sleep(Duration::from_millis(20)).await;

@@ -4,25 +4,16 @@
 use std::collections::VecDeque;
 
 use crate::asr::AsrEvent;
-use crate::audio::Frame;
-use crate::audio::frame::SAMPLE_RATE;
+use crate::asr::tape::{TapeReader, to_ms};
 use crate::ident::Spoken;
 use crate::wire::vosk::{FinalText, Reply};
 
 /// Samples of one audio message: 100 ms.
-pub(super) const MESSAGE_SAMPLES: usize = 800;
-/// Messages that may wait for their reply. The server answers each; 3 s without an answer and the audio waits here.
+pub(super) const MESSAGE_SAMPLES: u64 = 800;
+/// Messages that may wait for their reply. The server answers each; 3 s without an answer and the audio waits on the tape.
 pub(super) const MAX_UNANSWERED: usize = 30;
-/// Audio that waits unsent: 10 s. Past that the feed fills.
-const MAX_UNSENT: u64 = 10 * SAMPLE_RATE as u64;
-/// Audio kept for a reconnect: 30 s of one utterance, the oldest goes first.
-const MAX_KEPT: usize = 30 * SAMPLE_RATE as usize;
-/// Audio kept while the server hears no word: an onset that it had no time to notice.
-const KEPT_IN_SILENCE: u64 = 3 * SAMPLE_RATE as u64;
 /// How far a word may seem to end after the audio that was sent, for models that look ahead, ms.
 const TIME_SLACK_MS: u64 = 1_000;
-/// Most events of silence: `EndOfUtterance` marks that may wait.
-const MAX_ENDS: usize = 64;
 
 /// What goes out next.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,21 +35,14 @@ enum Sent {
 }
 
 /// The state of one stream, over all its connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Progress {
-    kept: VecDeque<i16>,
-    /// Position of the first kept sample.
-    start: u64,
-    /// Position of the next sample to send.
-    cursor: u64,
-    /// Where this connection's audio began: the server counts its times from here.
-    base: u64,
+    pub(super) audio: TapeReader,
+    /// The server ends utterances when told.
+    resets: bool,
     /// Where the last final's audio ended.
     boundary: u64,
-    ends: VecDeque<u64>,
-    ends_sent: usize,
     unanswered: VecDeque<Sent>,
-    closed: bool,
     eof_sent: bool,
     eof_answered: bool,
     partial: String,
@@ -67,30 +51,17 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Takes the next 20 ms.
-    pub(super) fn push(&mut self, frame: &Frame) {
-        self.kept.extend(frame.0);
-        let over = self.kept.len().saturating_sub(MAX_KEPT);
-        if over > 0 {
-            self.forget(self.start + over as u64);
+    pub(super) fn new(audio: TapeReader, resets: bool) -> Self {
+        Self {
+            boundary: audio.start(),
+            audio,
+            resets,
+            unanswered: VecDeque::new(),
+            eof_sent: false,
+            eof_answered: false,
+            partial: String::new(),
+            told: false,
         }
-    }
-
-    /// The utterance has ended here, says our own voice activity.
-    pub(super) fn push_end(&mut self) {
-        let here = self.end();
-        if self.ends.back() != Some(&here) && self.ends.len() < MAX_ENDS {
-            self.ends.push_back(here);
-        }
-    }
-
-    /// No more audio comes.
-    pub(super) fn close(&mut self) {
-        self.closed = true;
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
     }
 
     /// The last final was told: nothing is to be waited for.
@@ -98,59 +69,54 @@ impl Progress {
         self.eof_answered
     }
 
-    /// There is room for more audio.
-    pub(super) fn wants_audio(&self) -> bool {
-        !self.closed && self.end() - self.cursor < MAX_UNSENT
-    }
-
     pub(super) fn unanswered(&self) -> usize {
         self.unanswered.len()
     }
 
+    /// Audio that comes can be sent at once.
+    pub(super) fn wants_audio(&self) -> bool {
+        self.unanswered.len() < MAX_UNANSWERED && !self.eof_sent
+    }
+
     /// A new connection begins: all that is kept goes out again. Tells how much of it was sent before, ms.
     pub(super) fn begin_connection(&mut self) -> u64 {
-        let again = self.cursor - self.start;
-        self.cursor = self.start;
-        self.base = self.start;
-        self.ends_sent = 0;
         self.unanswered.clear();
         self.eof_sent = false;
-        to_ms(again)
+        to_ms(self.audio.rewind())
     }
 
     /// What to send now, if anything is due and the server isn't too far behind.
     pub(super) fn next(&mut self) -> Option<Outgoing> {
-        if self.unanswered.len() >= MAX_UNANSWERED || self.eof_sent {
+        if !self.wants_audio() {
             return None;
         }
-        let mark = self.ends.get(self.ends_sent).copied();
-        if let Some(at) = mark.filter(|at| *at <= self.cursor) {
-            self.ends_sent += 1;
-            self.unanswered.push_back(Sent::Reset { at });
-            return Some(Outgoing::Reset);
+        let closed = self.audio.is_closed();
+        loop {
+            let ready = self.audio.ready();
+            match self.audio.end_of_utterance() {
+                Some(at) if self.resets => {
+                    self.unanswered.push_back(Sent::Reset { at });
+                    return Some(Outgoing::Reset);
+                }
+                Some(_) => {}
+                None if ready.samples >= MESSAGE_SAMPLES || (ready.samples > 0 && ready.whole) => {
+                    let samples = self.audio.take(ready.samples.min(MESSAGE_SAMPLES));
+                    let until = self.audio.cursor();
+                    self.unanswered.push_back(Sent::Audio { until });
+                    return Some(Outgoing::Audio(samples));
+                }
+                None => break,
+            }
         }
-        let until = mark.unwrap_or(self.end());
-        let ready = usize::try_from(until - self.cursor).unwrap_or(usize::MAX);
-        if ready >= MESSAGE_SAMPLES || (ready > 0 && (mark.is_some() || self.closed)) {
-            let from = usize::try_from(self.cursor - self.start).unwrap_or(usize::MAX);
-            let samples: Vec<i16> = self
-                .kept
-                .iter()
-                .skip(from)
-                .take(ready.min(MESSAGE_SAMPLES))
-                .copied()
-                .collect();
-            self.cursor += samples.len() as u64;
-            self.unanswered
-                .push_back(Sent::Audio { until: self.cursor });
-            return Some(Outgoing::Audio(samples));
+        if self.partial.is_empty() && self.unanswered.is_empty() {
+            // What a gate left out brings no reply that would say so.
+            self.audio.forget_skipped();
         }
-        if self.closed {
+        closed.then(|| {
             self.eof_sent = true;
             self.unanswered.push_back(Sent::Eof);
-            return Some(Outgoing::Eof);
-        }
-        None
+            Outgoing::Eof
+        })
     }
 
     /// Takes one reply; the event that it makes, if it says anything new.
@@ -158,17 +124,13 @@ impl Progress {
         let sent = self.unanswered.pop_front();
         let until = match sent {
             Some(Sent::Audio { until }) => until,
-            Some(Sent::Reset { at }) => {
-                self.ends.pop_front();
-                self.ends_sent = self.ends_sent.saturating_sub(1);
-                at
-            }
+            Some(Sent::Reset { at }) => at,
             Some(Sent::Eof) => {
                 self.eof_answered = true;
-                self.cursor
+                self.audio.cursor()
             }
             // A reply too many: it can only be about what was sent so far.
-            None => self.cursor,
+            None => self.audio.cursor(),
         };
         match reply {
             Reply::Partial(text) => self.heard_partial(text, until),
@@ -192,7 +154,7 @@ impl Progress {
     fn heard_partial(&mut self, text: String, until: u64) -> Option<AsrEvent> {
         if text.is_empty() {
             if self.partial.is_empty() {
-                self.forget(until.saturating_sub(KEPT_IN_SILENCE).min(self.unasked()));
+                self.audio.forget_silence(until.min(self.unasked()));
             }
             return None;
         }
@@ -213,7 +175,7 @@ impl Progress {
         } else {
             last.text
         };
-        self.forget(until);
+        self.audio.forget(until);
         self.boundary = self.boundary.max(until);
         let worth_telling = !text.is_empty() || (is_reset && !self.told);
         self.told = if is_reset {
@@ -231,47 +193,39 @@ impl Progress {
     /// Where the words stand, ms from the stream's start; `None` where the server's times can't be true.
     fn times(&self, last: &FinalText, until: u64) -> Option<(u64, u64)> {
         let (first, final_word) = (last.words.first()?, last.words.last()?);
-        let base = to_ms(self.base);
-        let start = base + (first.start * 1000.0).round() as u64;
-        let end = base + (final_word.end * 1000.0).round() as u64;
+        let place = |seconds: f64| to_ms(self.audio.position((seconds * 1000.0).round() as u64));
+        let (start, end) = (place(first.start), place(final_word.end));
         let boundary = to_ms(self.boundary);
         let sound = end > boundary && start <= end && end <= to_ms(until) + TIME_SLACK_MS;
         sound.then(|| (start.max(boundary), end))
     }
 
-    fn end(&self) -> u64 {
-        self.start + self.kept.len() as u64
-    }
-
-    /// The first mark that waits for its answer: what lies before it is still needed for its reset.
+    /// The first end that waits for its answer: what lies before it is still needed for its reset.
     fn unasked(&self) -> u64 {
-        self.ends.front().copied().unwrap_or(u64::MAX)
+        let resets = self.unanswered.iter().filter_map(|sent| match sent {
+            Sent::Reset { at } => Some(*at),
+            _ => None,
+        });
+        resets.min().unwrap_or(u64::MAX)
     }
-
-    fn forget(&mut self, before: u64) {
-        let n = before.min(self.end()).saturating_sub(self.start);
-        self.kept.drain(
-            ..usize::try_from(n)
-                .unwrap_or(usize::MAX)
-                .min(self.kept.len()),
-        );
-        self.start += n;
-        self.cursor = self.cursor.max(self.start);
-    }
-}
-
-fn to_ms(samples: u64) -> u64 {
-    samples * 1000 / u64::from(SAMPLE_RATE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::asr::tape::{MAX_KEPT, Tape};
+    use crate::audio::Frame;
     use crate::wire::vosk::TimedWord;
 
-    fn push(progress: &mut Progress, ms: u64) {
+    fn progress() -> (Tape, Progress) {
+        let tape = Tape::new();
+        let progress = Progress::new(tape.reader(), true);
+        (tape, progress)
+    }
+
+    fn push(tape: &Tape, ms: u64) {
         for _ in 0..ms / 20 {
-            progress.push(&Frame([7; 160]));
+            tape.push(&Frame([7; 160]));
         }
     }
 
@@ -315,29 +269,27 @@ mod tests {
 
     #[test]
     fn audio_goes_in_100_ms_and_an_end_flushes_the_rest() {
-        let mut p = Progress::default();
-        push(&mut p, 240);
+        let (tape, mut p) = progress();
+        push(&tape, 240);
         assert_eq!(sent(&mut p), ["100 ms", "100 ms"]);
-        p.push_end();
-        p.push_end();
-        push(&mut p, 100);
+        tape.end_of_utterance();
+        tape.end_of_utterance();
+        push(&tape, 100);
         assert_eq!(sent(&mut p), ["40 ms", "Reset", "100 ms"]);
-        push(&mut p, 20);
-        p.close();
+        push(&tape, 20);
+        drop(tape);
         assert_eq!(sent(&mut p), ["20 ms", "Eof"]);
     }
 
     #[test]
     fn a_slow_server_makes_the_audio_wait_and_loses_none() {
-        let mut p = Progress::default();
-        push(&mut p, 5_000);
+        let (tape, mut p) = progress();
+        push(&tape, 5_000);
         assert_eq!(sent(&mut p).len(), MAX_UNANSWERED);
         p.heard(Reply::Partial("да".into()));
         assert_eq!(sent(&mut p), ["100 ms"]);
-        while p.wants_audio() {
-            push(&mut p, 20);
-        }
-        assert_eq!(to_ms(p.end()), 3_100 + 10_000);
+        push(&tape, 8_100);
+        assert_eq!(to_ms(tape.unread()), 10_000);
         let mut total = 0;
         while p.unanswered() > 0 {
             p.heard(Reply::Partial("да".into()));
@@ -348,9 +300,9 @@ mod tests {
 
     #[test]
     fn finals_and_resets() {
-        let mut p = Progress::default();
-        push(&mut p, 400);
-        p.push_end();
+        let (tape, mut p) = progress();
+        push(&tape, 400);
+        tape.end_of_utterance();
         sent(&mut p);
         assert_eq!(told(p.heard(Reply::Partial(String::new()))), "-");
         assert_eq!(told(p.heard(Reply::Partial("да".into()))), "~да");
@@ -362,33 +314,33 @@ mod tests {
         );
         assert_eq!(told(p.heard(empty())), "-");
         // The next utterance: a cough. Its empty final is told, because it is asked for.
-        push(&mut p, 200);
-        p.push_end();
+        push(&tape, 200);
+        tape.end_of_utterance();
         sent(&mut p);
         p.heard(Reply::Partial(String::new()));
         p.heard(Reply::Partial(String::new()));
         assert_eq!(told(p.heard(empty())), " None None");
         // An empty final after partials: the last partial is it.
-        push(&mut p, 200);
+        push(&tape, 200);
         sent(&mut p);
         assert_eq!(told(p.heard(Reply::Partial("нет".into()))), "~нет");
         assert_eq!(told(p.heard(empty())), "нет None None");
         // Nobody asked and nothing was said.
-        push(&mut p, 100);
+        push(&tape, 100);
         sent(&mut p);
         assert_eq!(told(p.heard(empty())), "-");
     }
 
     #[test]
     fn a_reconnect_sends_the_utterance_again_and_times_stay_right() {
-        let mut p = Progress::default();
-        push(&mut p, 1_000);
+        let (tape, mut p) = progress();
+        push(&tape, 1_000);
         sent(&mut p);
         for _ in 0..10 {
             p.heard(last("раз", 0.2, 0.9));
         }
-        push(&mut p, 1_000);
-        p.push_end();
+        push(&tape, 1_000);
+        tape.end_of_utterance();
         sent(&mut p);
         assert_eq!(told(p.heard(Reply::Partial("да".into()))), "~да");
         assert_eq!(p.begin_connection(), 1_000);
@@ -406,8 +358,8 @@ mod tests {
 
     #[test]
     fn times_that_cannot_be_are_not_told() {
-        let mut p = Progress::default();
-        push(&mut p, 2_000);
+        let (tape, mut p) = progress();
+        push(&tape, 2_000);
         sent(&mut p);
         for _ in 0..10 {
             p.heard(last("раз", 0.1, 0.5));
@@ -419,19 +371,19 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_in_speech_and_small_in_silence() {
-        let mut p = Progress::default();
+        let (tape, mut p) = progress();
         for _ in 0..600 {
-            push(&mut p, 100);
+            push(&tape, 100);
             sent(&mut p);
             p.heard(Reply::Partial(String::new()));
         }
-        assert_eq!(to_ms(p.kept.len() as u64), 3_000);
+        assert_eq!(to_ms(tape.kept()), 1_000);
         for _ in 0..600 {
-            push(&mut p, 100);
+            push(&tape, 100);
             sent(&mut p);
             p.heard(Reply::Partial("э".into()));
         }
-        assert_eq!(p.kept.len(), MAX_KEPT);
+        assert_eq!(tape.kept(), MAX_KEPT);
         assert_eq!(p.begin_connection(), 30_000);
         assert_eq!(told(p.give_up()), "э None None");
     }

@@ -9,19 +9,12 @@
 use std::collections::VecDeque;
 
 use crate::asr::AsrEvent;
-use crate::audio::Frame;
-use crate::audio::frame::SAMPLE_RATE;
+use crate::asr::tape::{TapeReader, from_ms, to_ms};
 use crate::ident::Spoken;
 use crate::wire::yandex::{HeardText, SttEvent, SttReply};
 
 /// Samples of one message: 100 ms.
-pub(super) const MESSAGE_SAMPLES: usize = 800;
-/// Audio that waits unsent: 10 s. Past that the feed fills.
-const MAX_UNSENT: u64 = 10 * SAMPLE_RATE as u64;
-/// Audio kept for the next session: 30 s of one utterance, the oldest goes first.
-const MAX_KEPT: usize = 30 * SAMPLE_RATE as usize;
-/// Audio kept while no word is heard: an onset that the server had no time to notice.
-const KEPT_IN_SILENCE: u64 = 3 * SAMPLE_RATE as u64;
+pub(super) const MESSAGE_SAMPLES: u64 = 800;
 /// A final without the vendor's end of utterance stands when nothing new came for so long after our own end.
 pub(super) const QUIET_MS: u64 = 500;
 /// How far the vendor's times may be off, ms.
@@ -30,8 +23,6 @@ const TIME_SLACK_MS: u64 = 200;
 const MAX_ENDS: usize = 64;
 /// Most finals of one utterance; more are joined to the last.
 const MAX_PARTS: usize = 100;
-/// Most stretches of silence in one session whose place is remembered.
-const MAX_SILENCES: usize = 64;
 
 /// What has to be known of the settings.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +50,7 @@ pub(super) enum Outgoing {
 struct End {
     at: u64,
     /// When all audio before it was sent.
-    asked_ms: Option<u64>,
+    asked_ms: u64,
     /// The vendor said the end, but owes the text.
     confirmed: bool,
 }
@@ -84,17 +75,9 @@ struct Settled {
 #[derive(Debug)]
 pub(super) struct Progress {
     limits: Limits,
-    kept: VecDeque<i16>,
-    /// Position of the first kept sample.
-    start: u64,
-    /// Position of the next sample to send.
-    cursor: u64,
-    /// Where this session's audio began: the server counts its times from here.
-    base: u64,
+    pub(super) audio: TapeReader,
     /// How much of this session's audio had been sent before.
     again: u64,
-    /// Silence that was put in: at which ms of the session, how long.
-    silences: VecDeque<(u64, u64)>,
     /// Audio before this was told.
     told_until: u64,
     ends: VecDeque<End>,
@@ -114,16 +97,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(audio: TapeReader, limits: Limits) -> Self {
         Self {
             limits,
-            kept: VecDeque::new(),
-            start: 0,
-            cursor: 0,
-            base: 0,
+            told_until: audio.start(),
+            audio,
             again: 0,
-            silences: VecDeque::new(),
-            told_until: 0,
             ends: VecDeque::new(),
             parts: Vec::new(),
             partial: HeardText::default(),
@@ -138,40 +117,24 @@ impl Progress {
         }
     }
 
-    /// Takes the next 20 ms.
-    pub(super) fn push(&mut self, frame: &Frame) {
-        self.kept.extend(frame.0);
-        let over = self.kept.len().saturating_sub(MAX_KEPT);
-        if over > 0 {
-            self.forget(self.start + over as u64);
-        }
-    }
-
-    /// The utterance has ended here, says our own voice activity.
-    pub(super) fn push_end(&mut self) {
-        let at = self.end();
+    /// An utterance ended at `at`, and all before it was sent. Whether that is asked for.
+    fn asks(&mut self, at: u64, now_ms: u64) -> bool {
         // Where the vendor decides, our end only helps with a text that is there and that he forgot to end.
         let of_use = self.limits.external || self.has_text();
-        let again = self.ends.back().is_some_and(|e| e.at == at);
-        if of_use && !again && self.ends.len() < MAX_ENDS {
+        let asks = of_use && self.ends.len() < MAX_ENDS;
+        if asks {
             self.ends.push_back(End {
                 at,
-                asked_ms: None,
+                asked_ms: now_ms,
                 confirmed: false,
             });
         }
+        asks
     }
 
     /// No more audio comes.
-    pub(super) fn close(&mut self) {
-        if !self.closed && self.end() > self.told_until {
-            self.push_end();
-        }
-        self.closed = true;
-    }
-
     pub(super) fn is_closed(&self) -> bool {
-        self.closed
+        self.audio.is_closed()
     }
 
     /// All is sent: the session's sending half may be closed.
@@ -179,30 +142,18 @@ impl Progress {
         self.finished
     }
 
-    /// There is room for more audio.
-    pub(super) fn wants_audio(&self) -> bool {
-        !self.closed && self.end() - self.cursor < MAX_UNSENT
-    }
-
     /// A new session begins: all that is kept goes out again. Tells how much of it was sent before, ms.
     pub(super) fn begin_session(&mut self) -> u64 {
-        self.again = self.cursor - self.start;
-        self.cursor = self.start;
-        self.base = self.start;
-        self.silences.clear();
-        for end in &mut self.ends {
-            *end = End {
-                asked_ms: None,
-                confirmed: false,
-                ..*end
-            };
-        }
+        self.again = self.audio.rewind();
+        // Their audio goes out again, and they with it.
+        self.ends.clear();
         // What will be heard again is forgotten; of a very long utterance the beginning can't be, and stays.
-        self.parts.retain(|part| part.until <= self.start);
+        self.parts.retain(|part| part.until <= self.audio.start());
         self.partial = HeardText::default();
         self.heard_ms = None;
         self.index = None;
         self.told_index = None;
+        self.closed = false;
         self.finished = false;
         to_ms(self.again)
     }
@@ -214,12 +165,12 @@ impl Progress {
             let time = ms * 1_000 / self.limits.session_ms.max(1);
             time.max(samples * 2_000 / self.limits.session_bytes.max(1))
         };
-        let used = share(self.session_ms(), self.cursor - self.base);
+        let used = share(self.audio.session_ms(), self.audio.session_samples());
         let idle = !self.has_text() && self.ends.is_empty();
-        let late = used >= 1_000 || self.silences.len() >= MAX_SILENCES;
+        let late = used >= 1_000 || self.audio.is_broken_up();
         // Never for nothing but what was sent again: that would go round for ever.
         let fresh = used > share(to_ms(self.again), self.again) + 250;
-        fresh && !self.closed && (late || used >= 750 && idle)
+        fresh && !self.is_closed() && (late || used >= 750 && idle)
     }
 
     /// What to send now, if anything is due.
@@ -227,41 +178,37 @@ impl Progress {
         if self.finished {
             return None;
         }
-        let cursor = self.cursor;
-        let mark = self.ends.iter_mut().find(|end| end.asked_ms.is_none());
-        let mark_at = mark.as_ref().map(|end| end.at);
-        if let Some(end) = mark.filter(|end| end.at <= cursor) {
-            end.asked_ms = Some(now_ms);
-            if self.limits.external {
+        let closed = self.audio.is_closed();
+        loop {
+            let ready = self.audio.ready();
+            match self.audio.end_of_utterance() {
+                Some(at) => {
+                    if self.asks(at, now_ms) && self.limits.external {
+                        return Some(Outgoing::Eou);
+                    }
+                }
+                None if ready.samples >= MESSAGE_SAMPLES || (ready.samples > 0 && ready.whole) => {
+                    return Some(Outgoing::Audio(
+                        self.audio.take(ready.samples.min(MESSAGE_SAMPLES)),
+                    ));
+                }
+                None => break,
+            }
+        }
+        if closed && !self.closed {
+            self.closed = true;
+            let end = self.audio.cursor();
+            let asked = self.ends.back().is_some_and(|last| last.at == end);
+            if end > self.told_until && !asked && self.asks(end, now_ms) && self.limits.external {
                 return Some(Outgoing::Eou);
             }
-            return self.next(now_ms);
         }
-        let until = mark_at.unwrap_or(self.end());
-        let ready = usize::try_from(until - cursor).unwrap_or(usize::MAX);
-        if ready >= MESSAGE_SAMPLES || (ready > 0 && (mark_at.is_some() || self.closed)) {
-            let from = usize::try_from(cursor - self.start).unwrap_or(usize::MAX);
-            let samples: Vec<i16> = self
-                .kept
-                .iter()
-                .skip(from)
-                .take(ready.min(MESSAGE_SAMPLES))
-                .copied()
-                .collect();
-            self.cursor += samples.len() as u64;
-            return Some(Outgoing::Audio(samples));
+        if !self.has_text() && self.ends.is_empty() {
+            // What a gate left out brings no reply that would say so.
+            self.audio.forget_skipped();
         }
-        self.finished = self.closed;
+        self.finished = closed;
         None
-    }
-
-    /// Silence of so many ms was sent beside the audio.
-    pub(super) fn sent_silence(&mut self, ms: u64) {
-        let at = self.session_ms();
-        match self.silences.back_mut() {
-            Some((from, for_ms)) if *from + *for_ms == at => *for_ms += ms,
-            _ => self.silences.push_back((at, ms)),
-        }
     }
 
     /// Takes one reply; the events that it makes, if it says anything new.
@@ -275,6 +222,7 @@ impl Progress {
         let event = match reply.event {
             SttEvent::Partial(text) => self.heard_partial(text, reply.received_ms, now_ms),
             SttEvent::Final(text) => self.heard_final(text, now_ms),
+            SttEvent::Refined(text) => self.heard_refined(text),
             SttEvent::EndOfUtterance { time_ms } => self.heard_end(time_ms),
             SttEvent::Other => {
                 self.forget_silence(reply.received_ms);
@@ -290,7 +238,7 @@ impl Progress {
             return None;
         }
         let start = self.position(text.start_ms)?;
-        let until = self.ends.front().filter(|e| e.asked_ms.is_some())?.at;
+        let until = self.ends.front()?.at;
         (start + slack() >= until).then(|| self.tell_settled(until))?
     }
 
@@ -299,8 +247,9 @@ impl Progress {
         if self.due_ms()? > now_ms {
             return None;
         }
-        let ended = self.ends.front().filter(|end| end.asked_ms.is_some());
-        let until = ended
+        let until = self
+            .ends
+            .front()
             .map(|end| end.at)
             .max(self.parts.last().map(|part| part.until))?;
         self.tell_settled(until)
@@ -320,7 +269,7 @@ impl Progress {
     pub(super) fn due_ms(&self) -> Option<u64> {
         let patience = self.limits.final_timeout_ms;
         let only_parts = !self.parts.is_empty() && self.partial.text.is_empty();
-        let Some(asked) = self.ends.front().and_then(|end| end.asked_ms) else {
+        let Some(asked) = self.ends.front().map(|end| end.asked_ms) else {
             // The vendor is to end utterances, and forgot this one.
             return (only_parts && !self.limits.external).then_some(self.news_ms + patience);
         };
@@ -333,7 +282,7 @@ impl Progress {
 
     /// Since when the server owes a sign of life: an end was sent and nothing at all has come since.
     pub(super) fn owed_since_ms(&self) -> Option<u64> {
-        let asked = self.ends.front()?.asked_ms?;
+        let asked = self.ends.front()?.asked_ms;
         let dead = self.heard_ms.is_none_or(|heard| heard <= asked);
         dead.then_some(asked)
     }
@@ -347,7 +296,7 @@ impl Progress {
             self.partial.text = shown;
         }
         self.closed = true;
-        self.tell(self.end())
+        self.tell(self.audio.end())
     }
 
     /// An utterance has words already.
@@ -399,7 +348,7 @@ impl Progress {
             text: last.text,
             start: start.filter(|_| last.end_ms > 0),
             end,
-            until: end.unwrap_or(self.cursor).min(self.cursor),
+            until: end.unwrap_or(self.audio.cursor()),
         };
         let full = self.parts.len() >= MAX_PARTS;
         match self.parts.last_mut().filter(|_| full) {
@@ -416,6 +365,16 @@ impl Progress {
         }
     }
 
+    /// The last final with figures: it comes right after it, or is of no use any more.
+    fn heard_refined(&mut self, refined: HeardText) -> Option<AsrEvent> {
+        let last = self.parts.last_mut()?;
+        if refined.text.is_empty() {
+            return None;
+        }
+        last.text = refined.text;
+        self.show()
+    }
+
     fn heard_end(&mut self, time_ms: u64) -> Option<AsrEvent> {
         let at = self.position(time_ms);
         let repeated = match at {
@@ -425,10 +384,9 @@ impl Progress {
         if repeated {
             return None;
         }
-        let asked = |end: &&End| end.asked_ms.is_some();
         if self.parts.is_empty() {
             let nothing = self.partial.text.is_empty();
-            let end = self.ends.front_mut().filter(|e| e.asked_ms.is_some())?;
+            let end = self.ends.front_mut()?;
             if nothing {
                 let at = end.at;
                 return self.tell(at);
@@ -438,10 +396,10 @@ impl Progress {
         }
         let heard_until = self.parts.last().map_or(0, |part| part.until);
         let said = at.unwrap_or(heard_until).max(heard_until);
-        let all = self.ends.iter().filter(asked).map(|end| end.at);
+        let all = self.ends.iter().map(|end| end.at);
         let mine = all.clone().take_while(|at| *at <= said + slack()).last();
         let until = mine.or(all.clone().next());
-        self.tell(until.unwrap_or(said.min(self.cursor)))
+        self.tell(until.unwrap_or(said.min(self.audio.cursor())))
     }
 
     /// The text so far, if it is another than the last one told.
@@ -474,7 +432,7 @@ impl Progress {
         self.told_index = self.index;
         self.told_until = self.told_until.max(until);
         self.ends.retain(|end| end.at > until);
-        self.forget(until.min(self.cursor));
+        self.audio.forget(until);
         // At the call's end we ask for what there may be; that there is none is no news.
         let worth_telling = !text.is_empty() || (self.limits.external && !self.closed);
         worth_telling.then(|| AsrEvent::Final {
@@ -486,58 +444,25 @@ impl Progress {
 
     /// Where a ms of the session lies in the stream; `None` where it can't be true, or isn't told (0).
     fn position(&self, ms: u64) -> Option<u64> {
-        if ms == 0 || ms > self.session_ms() + TIME_SLACK_MS {
-            return None;
-        }
-        let before = self.silences.iter().filter(|(at, _)| *at < ms);
-        let put_in: u64 = before.map(|(at, for_ms)| (ms - at).min(*for_ms)).sum();
-        Some((self.base + (ms - put_in) * u64::from(SAMPLE_RATE) / 1000).min(self.cursor))
-    }
-
-    /// Audio of this session that was sent, ms.
-    fn session_ms(&self) -> u64 {
-        let silent: u64 = self.silences.iter().map(|(_, for_ms)| for_ms).sum();
-        to_ms(self.cursor - self.base) + silent
+        let sound = ms > 0 && ms <= self.audio.session_ms() + TIME_SLACK_MS;
+        sound.then(|| self.audio.position(ms).min(self.audio.cursor()))
     }
 
     /// The server heard no word in what it got: only a possible onset is kept.
     fn forget_silence(&mut self, received_ms: Option<u64>) {
-        if self.has_text() {
+        if self.has_text() || !self.ends.is_empty() {
             return;
         }
-        let heard = received_ms.map_or(Some(self.cursor), |ms| self.position(ms));
-        let unasked = self.ends.front().map_or(u64::MAX, |end| end.at);
-        if let Some(heard) = heard.filter(|_| unasked == u64::MAX) {
-            self.forget(heard.saturating_sub(KEPT_IN_SILENCE));
-        }
-    }
-
-    fn end(&self) -> u64 {
-        self.start + self.kept.len() as u64
-    }
-
-    fn forget(&mut self, before: u64) {
-        let n = before.min(self.end()).saturating_sub(self.start);
-        let n = usize::try_from(n)
-            .unwrap_or(usize::MAX)
-            .min(self.kept.len());
-        self.kept.drain(..n);
-        self.start += n as u64;
-        if self.cursor < self.start {
-            // Never sent: this session never hears it, and counts on from what it did.
-            self.base += self.start - self.cursor;
-            self.cursor = self.start;
+        let heard = received_ms.map_or(Some(self.audio.cursor()), |ms| self.position(ms));
+        if let Some(heard) = heard {
+            self.audio.forget_silence(heard);
         }
     }
 }
 
 /// [`TIME_SLACK_MS`] in samples.
 fn slack() -> u64 {
-    TIME_SLACK_MS * u64::from(SAMPLE_RATE) / 1000
-}
-
-fn to_ms(samples: u64) -> u64 {
-    samples * 1000 / u64::from(SAMPLE_RATE)
+    from_ms(TIME_SLACK_MS)
 }
 
 /// What follows the words of `prefix` in `text`; `None` where `text` doesn't begin with them.

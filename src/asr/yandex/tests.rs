@@ -2,6 +2,8 @@
 //! in tests/yandex.rs, on the vendor's own stubs; decisions are in `progress`.
 
 use super::*;
+use crate::asr::tape::Tape;
+use crate::asr::{RecognizerStream, listen};
 use crate::audio::Frame;
 use crate::ident::Secret;
 use crate::wire::yandex::stt::recognizer_server::{Recognizer as Service, RecognizerServer};
@@ -11,7 +13,7 @@ use crate::wire::yandex::stt::{Alternative, AlternativeUpdate, AudioCursors, Eou
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response};
@@ -143,13 +145,12 @@ async fn start(does: &'static [Does]) -> (Double, YandexConfig) {
 
 async fn push(stream: &RecognizerStream, ms: u64) {
     for _ in 0..ms / 20 {
-        let frame = AsrInput::Audio(Frame([5_000; 160]));
-        stream.feed.send(frame).await.unwrap();
+        stream.tape.push(&Frame([5_000; 160]));
     }
 }
 
 fn hang_up(stream: &mut RecognizerStream) {
-    stream.feed = mpsc::channel(1).0;
+    stream.tape = Tape::new();
 }
 
 /// The next event that is no partial.
@@ -158,10 +159,10 @@ async fn next_told(stream: &mut RecognizerStream) -> String {
         let event = timeout(Duration::from_secs(5), stream.events.recv()).await;
         match event.expect("an event within 5 s") {
             None => return "closed".into(),
-            Some(AsrEvent::Partial { .. }) => {}
+            Some(AsrEvent::Ready | AsrEvent::Partial { .. }) => {}
             Some(AsrEvent::Final { text, .. }) => return text.as_str().to_owned(),
             Some(AsrEvent::Note { text }) => return format!("note: {text}"),
-            Some(AsrEvent::Failed { reason }) => return format!("failed: {reason}"),
+            Some(AsrEvent::Failed { reason, .. }) => return format!("failed: {reason}"),
         }
     }
 }
@@ -175,7 +176,7 @@ async fn who_speaks_and_hangs_up_is_heard() {
         &[Does::Waits(300)],
     ] {
         let (double, config) = start(does).await;
-        let mut stream = Yandex::new(config).unwrap().open(StreamOptions::default());
+        let mut stream = listen(&Yandex::new(config).unwrap(), StreamOptions::default());
         push(&stream, 440).await;
         hang_up(&mut stream);
         assert_eq!(next_told(&mut stream).await, "да да", "{does:?}");
@@ -191,19 +192,21 @@ async fn who_speaks_and_hangs_up_is_heard() {
 #[tokio::test]
 async fn an_end_without_a_final_is_settled_while_the_server_lives() {
     let (_double, config) = start(&[Does::Forgets]).await;
-    let mut stream = Yandex::new(config).unwrap().open(StreamOptions::default());
+    let stream = listen(&Yandex::new(config).unwrap(), StreamOptions::default());
     push(&stream, 400).await;
-    stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+    stream.tape.end_of_utterance();
     let from = Instant::now();
-    let pace = tokio::spawn({
-        let feed = stream.feed.clone();
-        async move {
-            loop {
-                let _ = feed.send(AsrInput::Audio(Frame::SILENCE)).await;
-                sleep(Duration::from_millis(20)).await;
-            }
+    let RecognizerStream { tape, events } = stream;
+    let pace = tokio::spawn(async move {
+        loop {
+            tape.push(&Frame::SILENCE);
+            sleep(Duration::from_millis(20)).await;
         }
     });
+    let mut stream = RecognizerStream {
+        tape: Tape::new(),
+        events,
+    };
     assert!(next_told(&mut stream).await.starts_with("да да"));
     assert!(
         from.elapsed() >= Duration::from_millis(500),
@@ -217,7 +220,7 @@ async fn an_end_without_a_final_is_settled_while_the_server_lives() {
 async fn a_server_that_always_breaks_is_given_up_and_one_that_breaks_once_is_not() {
     let (double, mut config) = start(&[Does::Breaks]).await;
     config.give_up_after = Duration::from_secs(60);
-    let mut stream = Yandex::new(config).unwrap().open(StreamOptions::default());
+    let mut stream = listen(&Yandex::new(config).unwrap(), StreamOptions::default());
     push(&stream, 200).await;
     assert!(next_told(&mut stream).await.contains("connecting again"));
     let reason = next_told(&mut stream).await;
@@ -229,11 +232,11 @@ async fn a_server_that_always_breaks_is_given_up_and_one_that_breaks_once_is_not
     assert_eq!(double.sessions.load(Ordering::SeqCst), 6);
 
     let (double, config) = start(&[Does::Breaks, Does::Hears]).await;
-    let mut stream = Yandex::new(config).unwrap().open(StreamOptions::default());
+    let mut stream = listen(&Yandex::new(config).unwrap(), StreamOptions::default());
     push(&stream, 400).await;
     assert!(next_told(&mut stream).await.contains("connecting again"));
     assert!(next_told(&mut stream).await.contains("answers again"));
-    stream.feed.send(AsrInput::EndOfUtterance).await.unwrap();
+    stream.tape.end_of_utterance();
     assert_eq!(next_told(&mut stream).await, "да да");
     assert_eq!(*double.audio.lock().unwrap(), [0, 400 * 8]);
 }
@@ -241,12 +244,16 @@ async fn a_server_that_always_breaks_is_given_up_and_one_that_breaks_once_is_not
 #[tokio::test]
 async fn who_stops_listening_ends_the_session() {
     let (_double, config) = start(&[Does::Hears]).await;
-    let stream = Yandex::new(config).unwrap().open(StreamOptions::default());
+    let stream = listen(&Yandex::new(config).unwrap(), StreamOptions::default());
     push(&stream, 100).await;
     drop(stream.events);
-    timeout(Duration::from_secs(2), stream.feed.closed())
-        .await
-        .unwrap();
+    for _ in 0..100 {
+        if !stream.tape.has_reader() {
+            return;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the session goes on");
 }
 
 /// What our side costs: streams at once, each a minute of audio as fast as it goes, against the double in the same process.
@@ -259,15 +266,16 @@ async fn yandex_costs() {
     let yandex = Yandex::new(config).unwrap();
     let from = Instant::now();
     let all = (0..100).map(|_| {
-        let mut stream = yandex.open(StreamOptions::default());
+        let mut stream = listen(&yandex, StreamOptions::default());
         tokio::spawn(async move {
-            let feed = stream.feed.clone();
             let pace = async {
                 for _ in 0..3_000 {
-                    let _ = feed.send(AsrInput::Audio(Frame([5_000; 160]))).await;
+                    stream.tape.push(&Frame([5_000; 160]));
+                    while stream.tape.unread() > 8_000 {
+                        tokio::task::yield_now().await;
+                    }
                 }
-                drop(feed);
-                stream.feed = mpsc::channel(1).0;
+                stream.tape = Tape::new();
             };
             let hear = async { while stream.events.recv().await.is_some() {} };
             tokio::join!(pace, hear);

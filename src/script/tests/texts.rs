@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::audio::wav;
 use crate::call::Saying;
+use crate::script::Named;
 
 #[test]
 fn only_what_the_author_wrote_is_filled() {
@@ -133,7 +134,11 @@ fn told(list: &[(&str, &[u8])], language: Language, voices: &[&str]) -> Vec<Stri
         .map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec()))
         .collect();
     let voices: Vec<String> = voices.iter().map(|v| (*v).to_owned()).collect();
-    let compiled = Version::compile_for(&files, language, Some(&voices));
+    let named = Named {
+        voices: Some(voices),
+        ..Named::default()
+    };
+    let compiled = Version::compile_for(&files, language, &named);
     let show =
         |f: &crate::call::Fault| format!("{}:{}:{}: {}", f.file, f.line, f.column, f.message);
     compiled.faults.iter().map(show).collect()

@@ -74,7 +74,7 @@ class Recognizer(stt_grpc.RecognizerServicer):
 class Session:
     def __init__(self, options, number, context):
         self.o, self.number, self.c, self.alive = options, number, context, None
-        self.mode = options.mode
+        self.mode, self.figures = options.mode, False
         self.ear, self.done, self.index, self.shown, self.eou_ms = Ear(), 0, -1, "", 0
         self.seen = {"session": number, "audio_ms": 0, "silence_ms": 0, "chunks": 0, "eous": 0, "end": "closed"}
 
@@ -99,6 +99,9 @@ class Session:
     async def final(self, words):
         self.index += 1
         await self.say(final=self.update(words))
+        if self.figures and words:
+            update = self.update([[w.upper(), a, b] for w, a, b in words])
+            await self.say(final_refinement=stt.FinalRefinement(final_index=self.index, normalized_text=update))
         self.shown = ""
 
     async def eou(self):
@@ -149,7 +152,7 @@ class Session:
         if key != self.o.key:
             await self.abort(grpc.StatusCode.UNAUTHENTICATED, "The token is invalid")
         for mode, code in [("quota", "RESOURCE_EXHAUSTED"), ("denied", "PERMISSION_DENIED"), ("invalid", "INVALID_ARGUMENT")]:
-            if self.mode == mode:
+            if self.mode == mode or (self.mode == f"{mode}_once" and self.number == 1):
                 await self.abort(grpc.StatusCode[code], f"{mode} it is")
         first = await self.c.read()
         if first is grpc.aio.EOF or first.WhichOneof("Event") != "session_options":
@@ -161,6 +164,7 @@ class Session:
         external = first.session_options.eou_classifier.WhichOneof("Classifier") == "external_classifier"
         self.seen |= {"model": model.model, "languages": list(model.language_restriction.language_code), "external": external,
                       "folder": dict(self.c.invocation_metadata()).get("x-folder-id", "")}
+        self.figures = model.text_normalization.text_normalization == stt.TextNormalizationOptions.TEXT_NORMALIZATION_ENABLED
         self.alive = asyncio.create_task(self.keep_alive())
         while True:
             try:
