@@ -1,7 +1,11 @@
 //! What happened in a call, as it is kept, shown to 1C and replayed.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::Value;
+
+use crate::wire::ami;
 
 /// One line of a call's history.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,8 +16,71 @@ pub struct HistoryEvent {
     pub at_ms: Option<u64>,
     /// What: one of [`kind`]'s words.
     pub kind: &'static str,
-    /// Its particulars: a flat JSON object.
-    pub data: Value,
+    /// Its particulars.
+    pub data: Data,
+}
+
+/// The particulars of a line: a flat JSON object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    /// As it is.
+    Json(Value),
+    /// An event of Asterisk's, whole: most lines are these, so they become text only where they are written.
+    Asterisk(Arc<ami::Event>),
+}
+
+impl From<Value> for Data {
+    fn from(value: Value) -> Self {
+        Self::Json(value)
+    }
+}
+
+impl From<Arc<ami::Event>> for Data {
+    fn from(event: Arc<ami::Event>) -> Self {
+        Self::Asterisk(event)
+    }
+}
+
+impl Data {
+    /// The JSON text. Of an event: its name and its values that aren't empty; a key that comes again is numbered
+    /// (`ChanVariable`, `ChanVariable_2`), because an object has each key once.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Json(value) => value.to_string(),
+            Self::Asterisk(event) => event_text(event),
+        }
+    }
+}
+
+fn event_text(event: &ami::Event) -> String {
+    let packet = event.packet();
+    let mut text = String::with_capacity(512);
+    for (at, (key, value)) in packet.pairs().enumerate() {
+        if value.is_empty() || key == "Privilege" {
+            continue;
+        }
+        let before = packet.pairs().take(at);
+        text.push(if text.is_empty() { '{' } else { ',' });
+        match before.filter(|(other, _)| *other == key).count() {
+            0 => push_string(&mut text, key),
+            again => push_string(&mut text, &format!("{key}_{}", again + 1)),
+        }
+        text.push(':');
+        push_string(&mut text, value);
+    }
+    text.push_str(if text.is_empty() { "{}" } else { "}" });
+    text
+}
+
+/// Most of what Asterisk says needs no escapes.
+fn push_string(text: &mut String, value: &str) {
+    if value.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\') {
+        text.push('"');
+        text.push_str(value);
+        text.push('"');
+    } else {
+        text.push_str(&Value::from(value).to_string());
+    }
 }
 
 /// The closed list of what history may hold; the same words in SQL and JSON.
@@ -58,4 +125,29 @@ pub mod kind {
     pub const TURN: &str = "turn";
     /// The person hung up, or we did.
     pub const HANG_UP: &str = "hang_up";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::ami::{Event, Packet};
+
+    #[test]
+    fn an_event_is_an_object_that_has_each_key_once() {
+        let pairs = [
+            ("Event", "VarSet"),
+            ("Privilege", "dialplan,all"),
+            ("Channel", "Local/1@phones"),
+            ("Empty", ""),
+            ("ChanVariable", "a=\"да\""),
+            ("ChanVariable", "b=\\"),
+        ];
+        let event = Event::from_packet(Packet::from_pairs(pairs).unwrap()).unwrap();
+        let text = Data::from(Arc::new(event)).text();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            value,
+            serde_json::json!({"Event": "VarSet", "Channel": "Local/1@phones", "ChanVariable": "a=\"да\"", "ChanVariable_2": "b=\\"})
+        );
+    }
 }

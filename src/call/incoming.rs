@@ -95,7 +95,6 @@ pub async fn answer(
     // Harmless where the dialplan has answered already.
     let _ = agi.execute(Command::answer()).await;
     let _ = hearing.orders.try_send(HearingOrder::Listen);
-    journal.answered().await;
     let answered = Answered {
         parts,
         info,

@@ -5,10 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::clock::CallClock;
-use super::history::HistoryEvent;
+use super::history::{Data, HistoryEvent};
 use crate::ident::CallId;
 
 /// A future that a trait object gives.
@@ -51,17 +50,17 @@ impl CallJournal {
     }
 
     /// A line of now.
-    pub(super) fn note(&mut self, kind: &'static str, data: Value) {
+    pub(super) fn note(&mut self, kind: &'static str, data: impl Into<Data>) {
         self.note_at(kind, self.clock.now_ms(), data);
     }
 
     /// A line of that moment.
-    pub(super) fn note_at(&mut self, kind: &'static str, at_ms: u64, data: Value) {
+    pub(super) fn note_at(&mut self, kind: &'static str, at_ms: u64, data: impl Into<Data>) {
         self.lines.push(HistoryEvent {
             at: Timestamp::now(),
             at_ms: Some(at_ms),
             kind,
-            data,
+            data: data.into(),
         });
     }
 

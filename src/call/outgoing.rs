@@ -16,7 +16,7 @@ use super::journal::CallJournal;
 use super::line::CallInfo;
 use super::link::Tap;
 use super::parts::CallParts;
-use super::pbx::{asterisk_json, lost};
+use super::pbx::lost;
 use super::session::Dialog;
 use super::summary::{Summary, outcome};
 use super::talk::{self, Answered};
@@ -272,7 +272,7 @@ impl Attempt {
     async fn see(&mut self, event: &Arc<ami::Event>) -> bool {
         let ours = event.value("Uniqueid") == Some(self.info.channel_id.as_str());
         if !matches!(event.kind(), EventKind::VarSet) {
-            self.journal.note(kind::ASTERISK, asterisk_json(event));
+            self.journal.note(kind::ASTERISK, Arc::clone(event));
         }
         let ends = match event.kind() {
             EventKind::Newchannel { .. } if ours => {

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::task::JoinHandle;
 
 use super::agi_line::AgiLine;
@@ -291,17 +290,6 @@ pub(super) enum Told {
     Lost(String),
     /// For the history.
     Note(String),
-}
-
-/// An event as history keeps it: its name and its non-empty values.
-pub(super) fn asterisk_json(event: &ami::Event) -> serde_json::Value {
-    let mut map = serde_json::Map::new();
-    for (key, value) in event.packet().pairs() {
-        if !value.is_empty() && key != "Privilege" {
-            map.insert(key.to_owned(), json!(value));
-        }
-    }
-    serde_json::Value::Object(map)
 }
 
 /// Whether a notice about the link to Asterisk means that this channel is gone; if so, in words.

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::CallClock;
+use super::dialog_threads::DialogThreads;
 use super::event::{Command, Event};
 use super::hearing::{Heard, Hearing, HearingOrder};
 use super::history::kind;
@@ -17,7 +18,7 @@ use super::journal::CallJournal;
 use super::line::{Answer, CallInfo, HangUpFlag, Line, LineMessage};
 use super::link::{self, Connected};
 use super::machine::CallMachine;
-use super::pbx::{Pbx, Told, asterisk_json};
+use super::pbx::{Pbx, Told};
 use super::reply::{Reply, ReplyKind};
 use super::request::{MAX_PROMPTS, Prompt, Request, Saying, Turn};
 use super::summary::{DialogEnd, EndedBy, Fault};
@@ -33,8 +34,6 @@ pub type Dialog = Box<dyn FnOnce(Line) -> DialogEnd + Send>;
 
 /// After the hang-up a dialog may still tidy up for so long.
 const AFTER_HANG_UP: Duration = Duration::from_secs(5);
-/// Virtual size of a dialog's stack; only what is touched becomes resident.
-const DIALOG_STACK: usize = 4 << 20;
 /// A both-way medium ends with the channel; Asterisk tells of the hang-up within this.
 const HANG_UP_FOLLOWS: Duration = Duration::from_secs(1);
 
@@ -113,7 +112,7 @@ impl Session {
             replied: false,
             recording: None,
         };
-        let mut end = spawn_dialog(line, dialog);
+        let mut end = spawn_dialog(&self.pbx.parts().threads, line, dialog);
         let end = self.serve(&mut talk, &mut end).await;
         if end.fault.is_some() && talk.ended_by.is_none() {
             self.apologize(&mut talk).await;
@@ -446,7 +445,7 @@ impl Session {
     fn told(&mut self, talk: &mut Talk, told: Told) {
         match told {
             Told::Event(event) => {
-                self.journal.note(kind::ASTERISK, asterisk_json(&event));
+                self.journal.note(kind::ASTERISK, Arc::clone(&event));
                 if let Some(digit) = self.pbx.digit(&event) {
                     talk.machine
                         .handle(Event::Digit(digit), self.clock.now_ms());
@@ -555,16 +554,16 @@ fn dead_thread(info: &CallInfo) -> DialogEnd {
 }
 
 /// Runs the dialog on a thread of its own; its end comes through the channel, which closes if the thread panics.
-fn spawn_dialog(line: Line, dialog: Dialog) -> oneshot::Receiver<DialogEnd> {
+fn spawn_dialog(
+    threads: &DialogThreads,
+    line: Line,
+    dialog: Dialog,
+) -> oneshot::Receiver<DialogEnd> {
     let (sender, receiver) = oneshot::channel();
-    let name = format!("dialog {}", line.info().call_id);
-    let spawned = std::thread::Builder::new()
-        .name(name)
-        .stack_size(DIALOG_STACK)
-        .spawn(move || {
-            let _ = sender.send(dialog(line));
-        });
-    if let Err(error) = spawned {
+    let work = move || {
+        let _ = sender.send(dialog(line));
+    };
+    if let Err(error) = threads.run(work) {
         tracing::error!(%error, "no thread for a dialog");
     }
     receiver

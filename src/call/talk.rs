@@ -16,7 +16,7 @@ use super::journal::CallJournal;
 use super::line::CallInfo;
 use super::link::{self, Tap};
 use super::parts::CallParts;
-use super::pbx::{Pbx, asterisk_json};
+use super::pbx::Pbx;
 use super::session::{Dialog, Session, Talked};
 use super::summary::{Summary, outcome};
 use crate::config::MediaKind;
@@ -140,7 +140,7 @@ async fn end_channel(pbx: &mut Pbx, journal: &mut CallJournal) -> Option<u32> {
     let link = pbx.parts().ami.state();
     while pbx.cause().is_none() && matches!(*link.borrow(), AmiState::Up(_)) {
         match tokio::time::timeout_at(deadline, pbx.next_event()).await {
-            Ok(Some(event)) => journal.note(kind::ASTERISK, asterisk_json(&event)),
+            Ok(Some(event)) => journal.note(kind::ASTERISK, event),
             _ => break,
         }
     }

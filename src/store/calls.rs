@@ -63,7 +63,7 @@ pub(super) fn add(
     ])?;
     let n = tx.conn.last_insert_rowid();
     events::put(tx, n, 0, kind::ORDER, now, json!({"event": "accepted"}))?;
-    changes::put(tx, n, now)?;
+    changes::put(tx, n)?;
     tx.wake = true;
     Ok(Added::New(Box::new(row::by_number(tx.conn, n)?)))
 }
@@ -101,7 +101,7 @@ pub(super) fn add_incoming(tx: &mut Tx<'_>, info: &CallInfo, at: Timestamp) -> R
         .execute(params![n, info.attempt, info.channel_id.as_str(), ms(at)])?;
     let data = json!({"event": "came_in", "channel_id": info.channel_id.as_str()});
     events::put(tx, n, info.attempt, kind::ATTEMPT, at, data)?;
-    changes::put(tx, n, at)
+    changes::put(tx, n)
 }
 
 pub(super) fn cancel(tx: &mut Tx<'_>, id: &CallId, now: Timestamp) -> Result<Cancelled> {
@@ -163,12 +163,12 @@ fn begin(tx: &mut Tx<'_>, n: i64, now: Timestamp) -> Result<Due> {
         .execute(params![n, attempt, channel_id.as_str(), ms(now)])?;
     tx.conn
         .prepare_cached(
-            "UPDATE calls SET status = 'dialing', attempt = ?2, due = NULL, ready = 0 WHERE n = ?1",
+            "UPDATE calls SET status = 'dialing', attempt = ?2, due = NULL, ready = 0, changed = ?3 WHERE n = ?1",
         )?
-        .execute(params![n, attempt])?;
+        .execute(params![n, attempt, ms(now)])?;
     let data = json!({"event": "began", "channel_id": channel_id.as_str()});
     events::put(tx, n, attempt, kind::ATTEMPT, now, data)?;
-    changes::put(tx, n, now)?;
+    changes::put(tx, n)?;
     Ok(Due {
         order: row::order_of(call)?,
         attempt,
@@ -257,8 +257,8 @@ pub(super) fn answered(tx: &mut Tx<'_>, id: &CallId, attempt: u32, at: Timestamp
         .prepare_cached("UPDATE attempts SET answered = ?3 WHERE call_n = ?1 AND attempt = ?2")?
         .execute(params![call.n, attempt, ms(at)])?;
     tx.conn
-        .prepare_cached("UPDATE calls SET status = 'talking' WHERE n = ?1")?
-        .execute([call.n])?;
+        .prepare_cached("UPDATE calls SET status = 'talking', changed = ?2 WHERE n = ?1")?
+        .execute(params![call.n, ms(at)])?;
     events::put(
         tx,
         call.n,
@@ -267,7 +267,7 @@ pub(super) fn answered(tx: &mut Tx<'_>, id: &CallId, attempt: u32, at: Timestamp
         at,
         json!({"event": "answered"}),
     )?;
-    changes::put(tx, call.n, at)?;
+    changes::put(tx, call.n)?;
     Ok(true)
 }
 
@@ -298,11 +298,6 @@ pub(super) fn attempt_ended(
             summary.recording,
             summary.answered,
         ])?;
-    tx.conn
-        .prepare_cached(
-            "UPDATE calls SET outcome = ?2, data = ?3, recording = coalesce(?4, recording) WHERE n = ?1",
-        )?
-        .execute(params![call.n, summary.outcome, text(&summary.data), summary.recording])?;
     let mut data = json!({"event": "ended", "outcome": summary.outcome});
     put_some(&mut data, "cause", summary.cause);
     if summary.answered {
@@ -316,15 +311,35 @@ pub(super) fn attempt_ended(
     let own_word =
         summary.outcome == outcome::COMPLETED || !outcome::ALL.contains(&summary.outcome.as_str());
     let cancelled = call.cancel && (matches!(then, Then::Retry { .. }) || !own_word);
-    match then {
-        _ if cancelled => {
-            let data = json!({"event": "cancelled"});
-            events::put(tx, call.n, 0, kind::ORDER, at, data)?;
-            close(tx, call.n, Status::Cancelled, at)
-        }
-        Then::Finish => close(tx, call.n, Status::Finished, at),
-        Then::Retry { at: again_at } => queue_again(tx, call.n, again_at, at),
+    if cancelled {
+        let data = json!({"event": "cancelled"});
+        events::put(tx, call.n, 0, kind::ORDER, at, data)?;
     }
+    let (status, due) = match then {
+        _ if cancelled => (Status::Cancelled, None),
+        Then::Finish => (Status::Finished, None),
+        Then::Retry { at: again_at } => (Status::Queued, Some(again_at)),
+    };
+    // One update of the row, whose indexes are dear: the same as `close` and `queue_again`, with the attempt's outcome.
+    tx.conn
+        .prepare_cached(
+            "UPDATE calls SET status = ?2, due = ?3, ready = ?4, changed = ?5, outcome = ?6, data = ?7, \
+             recording = coalesce(?8, recording) WHERE n = ?1",
+        )?
+        .execute(params![
+            call.n,
+            status.as_str(),
+            ms_opt(due),
+            due.is_some_and(|due| ms(due) <= ms(at)),
+            ms(at),
+            summary.outcome,
+            text(&summary.data),
+            summary.recording,
+        ])?;
+    changes::put(tx, call.n)?;
+    tx.wake |= due.is_some();
+    tx.tails.forget(id);
+    Ok(status)
 }
 
 pub(super) fn put_back(
@@ -365,9 +380,11 @@ pub(super) fn take_back(
 
 fn queue_again(tx: &mut Tx<'_>, n: i64, again_at: Timestamp, now: Timestamp) -> Result<Status> {
     tx.conn
-        .prepare_cached("UPDATE calls SET status = 'queued', due = ?2, ready = ?3 WHERE n = ?1")?
-        .execute(params![n, ms(again_at), ms(again_at) <= ms(now)])?;
-    changes::put(tx, n, now)?;
+        .prepare_cached(
+            "UPDATE calls SET status = 'queued', due = ?2, ready = ?3, changed = ?4 WHERE n = ?1",
+        )?
+        .execute(params![n, ms(again_at), ms(again_at) <= ms(now), ms(now)])?;
+    changes::put(tx, n)?;
     tx.wake = true;
     Ok(Status::Queued)
 }
@@ -375,9 +392,11 @@ fn queue_again(tx: &mut Tx<'_>, n: i64, again_at: Timestamp, now: Timestamp) -> 
 /// The call ends in a final status.
 pub(super) fn close(tx: &mut Tx<'_>, n: i64, status: Status, at: Timestamp) -> Result<Status> {
     tx.conn
-        .prepare_cached("UPDATE calls SET status = ?2, due = NULL, ready = 0 WHERE n = ?1")?
-        .execute(params![n, status.as_str()])?;
-    changes::put(tx, n, at)?;
+        .prepare_cached(
+            "UPDATE calls SET status = ?2, due = NULL, ready = 0, changed = ?3 WHERE n = ?1",
+        )?
+        .execute(params![n, status.as_str(), ms(at)])?;
+    changes::put(tx, n)?;
     Ok(status)
 }
 

@@ -1,18 +1,14 @@
 //! Every change of a call's state, numbered by the one writer, for 1C to read at its own pace.
 
-use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::error::Result;
 use super::record::Change;
-use super::row::{call_id, direction, ms, object, phone, status, time};
+use super::row::{call_id, direction, object, phone, status, time};
 use super::writer::Tx;
 
-/// Notes how the call stands now, as a change of this transaction.
-pub(super) fn put(tx: &mut Tx<'_>, n: i64, at: Timestamp) -> Result<()> {
-    tx.conn
-        .prepare_cached("UPDATE calls SET changed = ?2 WHERE n = ?1")?
-        .execute(params![n, ms(at)])?;
+/// Notes how the call stands now, as a change of this transaction. Whoever changed it has set `changed`.
+pub(super) fn put(tx: &mut Tx<'_>, n: i64) -> Result<()> {
     tx.conn
         .prepare_cached(
             "INSERT INTO changes (call_n, status, outcome, data, attempt, at) \

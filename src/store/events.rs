@@ -24,12 +24,7 @@ pub(super) fn record(
     attempt: u32,
     events: &[HistoryEvent],
 ) -> Result<()> {
-    let n: Option<i64> = tx
-        .conn
-        .prepare_cached("SELECT n FROM calls WHERE id = ?1")?
-        .query_row([id.as_str()], |row| row.get(0))
-        .optional()?;
-    match n {
+    match tx.tails.number(tx.conn, id)? {
         Some(n) => put_all(tx, n, attempt, events),
         None => {
             tracing::warn!(call_id = %id, lines = events.len(), "history of a call that isn't known");
@@ -52,26 +47,22 @@ pub(super) fn put(
         at,
         at_ms: None,
         kind,
-        data,
+        data: data.into(),
     };
     put_all(tx, n, attempt, std::slice::from_ref(&event))
 }
 
 fn put_all(tx: &mut Tx<'_>, n: i64, attempt: u32, events: &[HistoryEvent]) -> Result<()> {
-    let kept: u64 = tx
-        .conn
-        .prepare_cached("SELECT events FROM calls WHERE n = ?1")?
-        .query_row([n], |row| row.get::<_, i64>(0))
-        .map(|kept| u64::try_from(kept).unwrap_or(0))?;
-    let room = usize::try_from(MAX_EVENTS.saturating_sub(kept)).unwrap_or(0);
-    tx.events_lost += events.len().saturating_sub(room) as u64;
+    let before = tx.tails.take(tx.conn, n, events.len() as u64)?;
     let mut insert = tx.conn.prepare_cached(
         "INSERT INTO events (call_n, seq, attempt, at, at_ms, kind, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
-    let mut seq = kept;
-    for event in events.iter().take(room) {
-        seq += 1;
-        let mut data = event.data.to_string();
+    for (seq, event) in (before + 1..).zip(events) {
+        if seq > MAX_EVENTS {
+            tx.events_lost += before + events.len() as u64 + 1 - seq;
+            break;
+        }
+        let mut data = event.data.text();
         if data.len() > MAX_EVENT_BYTES {
             data = json!({"too_long_bytes": data.len()}).to_string();
         }
@@ -85,9 +76,6 @@ fn put_all(tx: &mut Tx<'_>, n: i64, attempt: u32, events: &[HistoryEvent]) -> Re
             data
         ])?;
     }
-    tx.conn
-        .prepare_cached("UPDATE calls SET events = ?2 WHERE n = ?1")?
-        .execute(params![n, seq as i64])?;
     Ok(())
 }
 

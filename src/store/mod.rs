@@ -35,6 +35,7 @@ mod record;
 mod recover;
 mod row;
 mod schema;
+mod tails;
 mod writer;
 
 #[cfg(test)]
@@ -60,7 +61,7 @@ use tokio::sync::{Notify, watch};
 use crate::call::{CallInfo, HistoryEvent, Order, Status, Summary};
 use crate::ident::CallId;
 use readers::Readers;
-use writer::{Told, Writer};
+use writer::{Durable, Told, Tx, Writer};
 
 /// Most rows of one page of events or changes, and of one [`Store::take_due`].
 pub const MAX_PAGE: usize = 1_000;
@@ -187,7 +188,7 @@ impl Store {
         let id = id.clone();
         self.inner
             .writer
-            .write(move |tx| calls::ringing(tx, &id, attempt, at))
+            .write_soon(move |tx| calls::ringing(tx, &id, attempt, at))
             .await
     }
 
@@ -196,7 +197,7 @@ impl Store {
         let id = id.clone();
         self.inner
             .writer
-            .write(move |tx| calls::answered(tx, &id, attempt, at))
+            .write_soon(move |tx| calls::answered(tx, &id, attempt, at))
             .await
     }
 
@@ -217,7 +218,7 @@ impl Store {
         let (id, summary) = (id.clone(), summary.clone());
         self.inner
             .writer
-            .write(move |tx| calls::attempt_ended(tx, &id, attempt, &summary, then, at))
+            .write_soon(move |tx| calls::attempt_ended(tx, &id, attempt, &summary, then, at))
             .await
     }
 
@@ -238,17 +239,20 @@ impl Store {
             .await
     }
 
-    /// A call came in, was answered, and talks. Its end is told by [`Store::attempt_ended`].
+    /// A call came in, was answered, and talks: nobody on the telephone waits for a disk. Its end is told by
+    /// [`Store::attempt_ended`].
     ///
     /// # Errors
     ///
-    /// [`StoreError::Exists`] where there is a call of that id.
+    /// Those of the last write, if the store doesn't write: it is tried once more, and waited for.
     pub async fn add_incoming(&self, info: &CallInfo, at: Timestamp) -> Result<()> {
         let info = info.clone();
-        self.inner
-            .writer
-            .write(move |tx| calls::add_incoming(tx, &info, at))
-            .await
+        let work = move |tx: &mut Tx<'_>| calls::add_incoming(tx, &info, at);
+        if self.fault().is_none() {
+            self.inner.writer.hand_over(Durable::Later, work).await
+        } else {
+            self.inner.writer.write(work).await
+        }
     }
 
     /// Sets right what a crash cut off; to be called once, before anything is dialed. Orders that never rang are queued
@@ -271,8 +275,16 @@ impl Store {
         let id = id.clone();
         self.inner
             .writer
-            .hand_over(move |tx| events::record(tx, &id, attempt, &events))
+            .hand_over(Durable::Line, move |tx| {
+                events::record(tx, &id, attempt, &events)
+            })
             .await
+    }
+
+    /// Why the last write failed.
+    fn fault(&self) -> Option<String> {
+        let fault = self.inner.told.fault.lock();
+        fault.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     // --- reading
@@ -318,13 +330,7 @@ impl Store {
 
     /// How the store fares, for `/healthz`.
     pub async fn health(&self) -> Result<Health> {
-        let fault = self
-            .inner
-            .told
-            .fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let fault = self.fault();
         let path = self.inner.path.clone();
         let events_lost = self.inner.told.events_lost.load(Ordering::Relaxed);
         self.inner

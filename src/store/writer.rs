@@ -1,23 +1,31 @@
 //! The one thread that writes. What waits together is committed together ("group commit"): a hundred orders that come
-//! at once cost one fsync. Each answer is sent after the commit that holds it.
+//! at once cost one fsync. Each answer is sent after the commit that holds it. What nobody waits for in a hurry (history,
+//! an attempt's end) lingers for a moment, so that a busy server makes tens of transactions a second, not thousands.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use super::error::{Result, StoreError};
+use super::tails::Tails;
 
 /// Jobs that may wait; more senders wait for room.
 pub(super) const QUEUE: usize = 1_024;
 /// Most jobs in one transaction.
 const BATCH: usize = 256;
+/// A job that is in no hurry waits so long for company.
+pub(super) const LINGER: Duration = Duration::from_millis(20);
 
 /// What a job works in: the open transaction, and what is to be told to others after its commit.
 pub(super) struct Tx<'a> {
     pub(super) conn: &'a Connection,
+    /// What is known of calls without asking.
+    pub(super) tails: &'a mut Tails,
     /// The newest change written.
     pub(super) cursor: i64,
     /// An order may have become due sooner than was known.
@@ -31,8 +39,12 @@ pub(super) struct Tx<'a> {
 pub(super) enum Durable {
     /// On disk before the answer: survives a power cut.
     Yes,
-    /// In the log before the answer: survives the process, reaches the disk with the next durable job or checkpoint.
+    /// In the log some [`LINGER`] later: survives the process from then on, reaches the disk with the next durable job or
+    /// checkpoint.
     Later,
+    /// A line of history: as [`Durable::Later`], and it stands or falls with the lines beside it, because a savepoint for
+    /// each would cost more than the line.
+    Line,
 }
 
 type Work<T> = Box<dyn FnOnce(&mut Tx<'_>) -> Result<T> + Send>;
@@ -95,27 +107,118 @@ pub(super) struct Told {
     pub(super) events_lost: AtomicU64,
 }
 
+/// What waits to be written.
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Box<dyn AnyJob>>,
+    /// Somebody waits for one of them.
+    hurry: bool,
+    closed: bool,
+}
+
+/// The queue between the senders and the thread. Not a channel: a job in no hurry must not wake the thread each time.
+struct Jobs {
+    queue: Mutex<Queue>,
+    work: Condvar,
+    room: Semaphore,
+}
+
+impl Jobs {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, job: Box<dyn AnyJob>, hurry: bool) -> Result<()> {
+        let mut queue = self.queue();
+        if queue.closed {
+            return Err(StoreError::Closed);
+        }
+        queue.jobs.push_back(job);
+        // The first job begins the linger; then only a hurry or a full batch cuts it short.
+        let wake = queue.jobs.len() == 1 || queue.jobs.len() == BATCH || (hurry && !queue.hurry);
+        queue.hurry |= hurry;
+        drop(queue);
+        if wake {
+            self.work.notify_one();
+        }
+        Ok(())
+    }
+
+    /// The next batch; `false`: closed, and nothing is left.
+    fn take(&self, batch: &mut Vec<Box<dyn AnyJob>>) -> bool {
+        let mut queue = self.queue();
+        while queue.jobs.is_empty() && !queue.closed {
+            queue = self
+                .work
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        let until = Instant::now() + LINGER;
+        while !queue.hurry && !queue.closed && queue.jobs.len() < BATCH {
+            let Some(left) = until.checked_duration_since(Instant::now()) else {
+                break;
+            };
+            let waited = self.work.wait_timeout(queue, left);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let most = queue.jobs.len().min(BATCH);
+        batch.extend(queue.jobs.drain(..most));
+        // Whoever is in a hurry may stand behind those that were taken.
+        queue.hurry &= !queue.jobs.is_empty();
+        drop(queue);
+        self.room.add_permits(batch.len());
+        !batch.is_empty()
+    }
+}
+
 /// The writer's handle. Dropping it ends the thread after what waits is written.
 pub(super) struct Writer {
-    jobs: Option<mpsc::Sender<Box<dyn AnyJob>>>,
+    jobs: Arc<Jobs>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     pub(super) fn start(conn: Connection, told: Arc<Told>) -> std::io::Result<Self> {
-        let (jobs, queue) = mpsc::channel(QUEUE);
+        let jobs = Arc::new(Jobs {
+            queue: Mutex::default(),
+            work: Condvar::new(),
+            room: Semaphore::new(QUEUE),
+        });
+        let queue = Arc::clone(&jobs);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_all(&conn, queue, &told))?;
+            .spawn(move || write_all(&conn, &queue, &told))?;
         Ok(Self {
-            jobs: Some(jobs),
+            jobs,
             thread: Some(thread),
         })
     }
 
-    async fn send(&self, job: Box<dyn AnyJob>) -> Result<()> {
-        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
-        jobs.send(job).await.map_err(|_| StoreError::Closed)
+    async fn send(&self, job: Box<dyn AnyJob>, hurry: bool) -> Result<()> {
+        let room = self
+            .jobs
+            .room
+            .acquire()
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        room.forget();
+        self.jobs.push(job, hurry)
+    }
+
+    async fn answered<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        hurry: bool,
+    ) -> Result<T> {
+        let (answer, committed) = oneshot::channel();
+        let job = Job {
+            durable: Durable::Yes,
+            work: Some(Box::new(work)),
+            result: None,
+            answer: Some(answer),
+        };
+        self.send(Box::new(job), hurry).await?;
+        committed.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Writes and waits for the commit.
@@ -123,35 +226,37 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (answer, committed) = oneshot::channel();
-        self.send(Box::new(Job {
-            durable: Durable::Yes,
-            work: Some(Box::new(work)),
-            result: None,
-            answer: Some(answer),
-        }))
-        .await?;
-        committed.await.map_err(|_| StoreError::Closed)?
+        self.answered(work, true).await
+    }
+
+    /// The same for whom [`LINGER`] more is nothing.
+    pub(super) async fn write_soon<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.answered(work, false).await
     }
 
     /// Hands over for writing, in order with all else; waits only for room in the queue.
     pub(super) async fn hand_over(
         &self,
+        durable: Durable,
         work: impl FnOnce(&mut Tx<'_>) -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        self.send(Box::new(Job {
-            durable: Durable::Later,
+        let job = Job {
+            durable,
             work: Some(Box::new(work)),
             result: None,
             answer: None,
-        }))
-        .await
+        };
+        self.send(Box::new(job), false).await
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.jobs.queue().closed = true;
+        self.jobs.work.notify_one();
         if let Some(thread) = self.thread.take() {
             // What waits is bounded, so this is short; a broken writer has said so in its panic.
             let _ = thread.join();
@@ -159,15 +264,28 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(conn: &Connection, mut queue: mpsc::Receiver<Box<dyn AnyJob>>, told: &Told) {
+/// Closes the queue when the thread ends, however it ends: nobody must wait for a writer that is gone.
+struct Closes<'a>(&'a Jobs);
+
+impl Drop for Closes<'_> {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue();
+        queue.closed = true;
+        queue.jobs.clear();
+        drop(queue);
+        self.0.room.close();
+    }
+}
+
+fn write_all(conn: &Connection, jobs: &Jobs, told: &Told) {
+    let _closes = Closes(jobs);
     let mut batch: Vec<Box<dyn AnyJob>> = Vec::with_capacity(BATCH);
-    while let Some(first) = queue.blocking_recv() {
-        batch.push(first);
-        while batch.len() < BATCH {
-            let Ok(next) = queue.try_recv() else { break };
-            batch.push(next);
+    let (mut synced, mut tails) = (Synced::Unknown, Tails::default());
+    while jobs.take(&mut batch) {
+        let committed = commit(conn, &mut batch, told, &mut synced, &mut tails);
+        if committed.is_err() {
+            tails.forget_all();
         }
-        let committed = commit(conn, &mut batch, told);
         {
             let mut fault = told.fault.lock().unwrap_or_else(PoisonError::into_inner);
             *fault = committed.as_ref().err().map(ToString::to_string);
@@ -181,14 +299,37 @@ fn write_all(conn: &Connection, mut queue: mpsc::Receiver<Box<dyn AnyJob>>, told
     }
 }
 
+/// What `PRAGMA synchronous` was set to last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Synced {
+    Unknown,
+    /// The log is synced at each commit.
+    Full,
+    /// The log is synced at checkpoints only.
+    Normal,
+}
+
 /// One transaction of many jobs. A job that fails is rolled back alone.
-fn commit(conn: &Connection, batch: &mut [Box<dyn AnyJob>], told: &Told) -> Result<()> {
+fn commit(
+    conn: &Connection,
+    batch: &mut [Box<dyn AnyJob>],
+    told: &Told,
+    synced: &mut Synced,
+    tails: &mut Tails,
+) -> Result<()> {
     let durable = batch.iter().any(|job| job.durable() == Durable::Yes);
-    // In WAL mode FULL syncs the log at each commit, NORMAL at checkpoints only.
-    let level = if durable { "FULL" } else { "NORMAL" };
-    conn.pragma_update(None, "synchronous", level)?;
+    let (wanted, level) = match durable {
+        true => (Synced::Full, "FULL"),
+        false => (Synced::Normal, "NORMAL"),
+    };
+    if *synced != wanted {
+        *synced = Synced::Unknown;
+        conn.pragma_update(None, "synchronous", level)?;
+        *synced = wanted;
+    }
     let mut tx = Tx {
         conn,
+        tails,
         cursor: *told.cursor.borrow(),
         wake: false,
         events_lost: 0,
@@ -215,13 +356,22 @@ fn commit(conn: &Connection, batch: &mut [Box<dyn AnyJob>], told: &Told) -> Resu
     Ok(())
 }
 
+/// Each job, and each run of lines between them, stands or falls by itself.
 fn work(tx: &mut Tx<'_>, batch: &mut [Box<dyn AnyJob>]) -> Result<()> {
-    for job in batch {
+    for jobs in
+        batch.chunk_by_mut(|a, b| a.durable() == Durable::Line && b.durable() == Durable::Line)
+    {
         run(tx.conn, "SAVEPOINT job")?;
         let cursor = tx.cursor;
-        if !job.work(tx) {
+        // All of them are worked off: none may be left without its answer.
+        let mut failed = 0;
+        for job in jobs {
+            failed += u32::from(!job.work(tx));
+        }
+        if failed > 0 {
             run(tx.conn, "ROLLBACK TO job")?;
             tx.cursor = cursor;
+            tx.tails.forget_all();
         }
         run(tx.conn, "RELEASE job")?;
     }

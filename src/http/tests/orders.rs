@@ -261,7 +261,7 @@ async fn history_is_read_in_pages() {
         at: jiff::Timestamp::now(),
         at_ms: Some(5),
         kind: kind::STAGE,
-        data: json!({ "name": name }),
+        data: json!({ "name": name }).into(),
     };
     server
         .store
