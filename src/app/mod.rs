@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::asr::Recognizer;
 use crate::asr::listed::Listed;
+use crate::call::dialog_threads::DialogThreads;
 use crate::call::{Awaited, CallParts, Fault, Registry};
 use crate::config::{Config, Language, MediaKind};
 use crate::http::{self, HealthPart, HttpState};
@@ -261,6 +262,7 @@ impl Runtime {
             files: Arc::new(files),
             journal: Arc::new(journal::StoreJournal(store.clone())),
             registry: registry.clone(),
+            threads: DialogThreads::default(),
             timings: Arc::default(),
             web: Arc::new(web),
             awaited: Awaited::default(),

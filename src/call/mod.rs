@@ -6,6 +6,7 @@ mod agi_speaker;
 pub mod cause;
 pub mod choice;
 pub mod clock;
+pub mod dialog_threads;
 pub mod ear;
 pub mod event;
 mod hearing;

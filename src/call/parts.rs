@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{oneshot, watch};
 
+use super::dialog_threads::DialogThreads;
 use super::journal::Journal;
 use super::registry::Registry;
 use super::timing::TurnTimings;
@@ -36,6 +37,8 @@ pub struct CallParts {
     pub journal: Arc<dyn Journal>,
     /// Calls that go on.
     pub registry: Registry,
+    /// Threads for dialogs.
+    pub threads: DialogThreads,
     /// How long people wait.
     pub timings: Arc<TurnTimings>,
     /// Whom dialogs may ask in mid-call.

@@ -89,7 +89,7 @@ fn tell(suite: &Suite, trials: &[Trial]) -> usize {
             (0, _) => screen::line(&format!("– {dialog}: проверок нет")),
             (all, 0) => screen::line(&format!("✓ {dialog}: {}", cases(all))),
             (all, failed) => {
-                screen::line(&format!("✗ {dialog}: {}, не прошло {failed}", cases(all)))
+                screen::line(&format!("✗ {dialog}: {}, не прошло {failed}", cases(all)));
             }
         }
         for (_, case, trial) in failed {

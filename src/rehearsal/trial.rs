@@ -158,7 +158,7 @@ fn compare(case: &Case, held: &Held, differences: &mut Vec<Difference>) {
     match (&wants.call_again, held.end.call_again) {
         (None, _) | (Some(Again::Some), Some(_)) | (Some(Again::None), None) => {}
         (Some(Again::None), Some(_)) => {
-            whole("перезванивать не надо, а диалог просит перезвонить".to_owned())
+            whole("перезванивать не надо, а диалог просит перезвонить".to_owned());
         }
         (Some(_), None) => whole("диалог должен просить перезвонить, а не просит".to_owned()),
         (Some(Again::At(wanted)), Some(at)) => {
