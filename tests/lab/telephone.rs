@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use govorun::config::MediaKind;
+use govorun::phrases::backchannel::is_backchannel;
 use govorun::wire::ami::Action;
 use serde_json::Value;
 
@@ -27,8 +28,8 @@ const DIALOGS: [(&str, &str); 7] = [
     ),
     (
         "uncut",
-        r#"let a = ask("Длинный вопрос?", #{ expect: ["yes", "no"], barge_in: false, attempts: 1, settle: 2 });
-        set("text", a.text);
+        r#"let a = ask("Длинный вопрос?", #{ expect: ["yes", "no"], barge_in: false, attempts: 2, settle: 2 });
+        set("text", a.text); set("attempts", a.attempts);
         finish(if a.yes { "confirmed" } else if a.no { "declined" } else { "unclear" });"#,
     ),
     // The next window is open when the late word ends, or opens after it.
@@ -270,11 +271,15 @@ fn hum(call: &Value, history: &History) -> Result<String, String> {
         prompt(history, "paused").is_none(),
         "an uncuttable prompt paused",
     )?;
-    let left = utterances(history, "left");
-    ensure(
-        left.iter().any(|u| u.2 == first),
-        format!("it is not kept as untaken: {left:?}"),
-    )?;
+    // Misheard it may be an answer that nobody expects, and the question is asked again; heard well it is none at all.
+    if is_backchannel(first) {
+        let left = utterances(history, "left");
+        ensure(
+            left.iter().any(|u| u.2 == first),
+            format!("it is not kept as untaken: {left:?}"),
+        )?;
+        ensure(call["data"]["attempts"] == 1, "it was asked again")?;
+    }
     Ok(format!(
         "\"{first}\" ended {} ms before the prompt did, no answer and kept; the answer: \"{}\"",
         at(ended) - hummed,
