@@ -9,6 +9,7 @@ mod caller;
 mod check;
 mod client;
 mod conversation;
+mod definitions;
 mod demo;
 mod folder;
 mod follow;
@@ -16,6 +17,7 @@ mod history;
 mod junit;
 mod outcomes;
 mod place;
+mod rollback;
 mod screen;
 mod serve;
 mod talk;
@@ -63,6 +65,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match command {
         Command::Check(wanted) => check::run(&wanted),
         Command::Test(wanted) => test::run(&wanted),
+        Command::Definitions(wanted) => definitions::run(&wanted),
+        Command::Rollback(wanted) => on_runtime(rollback::run(wanted)),
         Command::Understand(wanted) => understand::run(&wanted),
         Command::Serve(wanted) => on_runtime(serve::run(wanted)),
         Command::Call(wanted) => on_runtime(call::run(wanted)),
