@@ -88,11 +88,7 @@ fn check_tells_every_fault_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let scripts = folder.path().join("scripts");
     std::fs::create_dir(&scripts).unwrap();
-    std::fs::write(
-        scripts.join("a.rhai"),
-        "сказать(\"Привет\");\nзавершить(\"готово\");\n",
-    )
-    .unwrap();
+    std::fs::write(scripts.join("a.rhai"), "сказать(\"Привет\");\n").unwrap();
     let (code, out, _) = run(folder.path(), &["check"], "");
     assert_eq!((code, out.trim()), (0, "Ошибок нет: 1 диалог"));
 
@@ -203,32 +199,123 @@ async fn a_call_is_ordered_and_followed_to_its_end() {
     }
     let (code, out, _) = again;
     assert!(code == 0 && out.contains("уже был заказан раньше"), "{out}");
+
+    // The recorded call goes through today's dialog, and through another one.
+    let store = folder.path().join("govorun.sqlite");
+    let replay = |what: &[&str]| {
+        let mut words = vec!["replay"];
+        words.extend(what);
+        words.extend(["--scripts", "scripts", "--store", store.to_str().unwrap()]);
+        run(folder.path(), &words, "")
+    };
+    let (code, out, err) = replay(&["А-1"]);
+    assert!(code == 0 && out.contains("пошёл бы так же"), "{out}\n{err}");
+    let (code, out, err) = replay(&["--all", "привет", "--last", "10"]);
+    assert!(
+        code == 0 && out.contains("Повторено: 1 звонок, кончилось бы иначе: 0"),
+        "{out}\n{err}"
+    );
+    let script = folder.path().join("scripts/привет.rhai");
+    std::fs::write(
+        &script,
+        dialog
+            .replace("Здравствуйте", "Добрый день")
+            .replace("готово", "конец"),
+    )
+    .unwrap();
+    let (code, out, _) = replay(&["А-1"]);
+    for part in [
+        "► ",
+        "отсюда сегодня идёт иначе",
+        "Робот:   Здравствуйте, Анна!",
+        "Робот:   Добрый день, Анна!",
+        "Итог: конец",
+    ] {
+        assert!(
+            code == 1 && out.contains(part),
+            "{part:?} is not in:\n{out}"
+        );
+    }
+    let (code, out, _) = replay(&["--all", "привет"]);
+    assert!(
+        code == 1 && out.contains("готово → конец: 1 звонок (А-1)"),
+        "{out}"
+    );
+    assert_eq!(replay(&["Б-2"]).0, 2);
 }
 
 #[test]
-fn editors_get_faults_as_json_and_the_words_of_the_language() {
+fn a_talk_is_saved_as_a_test_that_holds() {
     let folder = tempfile::tempdir().unwrap();
     let scripts = folder.path().join("scripts");
     std::fs::create_dir(&scripts).unwrap();
-    std::fs::write(scripts.join("d.rhai"), "sya(\"x\");\n").unwrap();
-    let (code, out, _) = run(folder.path(), &["check", "--json"], "");
-    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, &told["sound"]), (1, &serde_json::json!(false)));
-    assert_eq!(told["faults"][0]["file"], "scripts/d.rhai");
-    assert_eq!(told["faults"][0]["line"], 1);
-    assert_eq!(told["faults"][0]["severity"], "error");
-    assert_eq!(told["faults"][1]["severity"], "warning");
-    std::fs::write(scripts.join("d.rhai"), "finish(\"x\");\n").unwrap();
-    let (code, out, _) = run(folder.path(), &["check", "--json"], "");
-    assert_eq!((code, out.contains("\"sound\":true")), (0, true), "{out}");
-    let (code, out, _) = run(folder.path(), &["definitions"], "");
-    assert!(code == 0 && out.starts_with("module static;"), "{out}");
-    let (code, out, _) = run(folder.path(), &["definitions", "--table"], "");
-    assert!(code == 0 && out.contains("| `спросить("), "{out}");
-    let (code, _, err) = run(
+    let dialog = "let a = ask(\"Вы приедете завтра к нам?\", #{ expect: [\"yes\", \"no\"], attempts: 3, no_input: \"Алло?\" });\n\
+        set(\"cut\", a.barged_in); set(\"n\", a.attempts);\nif a.yes { finish(\"yes\"); }\nfinish(\"no\");\n";
+    std::fs::write(scripts.join("d.rhai"), dialog).unwrap();
+    for (n, (input, outcome)) in [
+        ("/тишина\nда\n", "yes"),
+        ("/перебить нет\n", "no"),
+        ("/цифры 1\n", "no"),
+        ("/отбой\n", "hung_up"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let title = format!("проба {n}");
+        let (code, out, err) = run(
+            folder.path(),
+            &["talk", "d", "x=007", "--save", &title],
+            input,
+        );
+        assert_eq!(code, 0, "{out}\n{err}");
+        assert!(
+            out.contains(&format!("Итог для 1С: {outcome}")),
+            "{input}: {out}"
+        );
+    }
+    let (code, out, err) = run(folder.path(), &["test"], "");
+    let file = std::fs::read_to_string(scripts.join("d.test.yaml")).unwrap();
+    assert_eq!(code, 0, "{out}\n{err}\n{file}");
+    assert!(
+        out.contains("✓ d: 4 проверки") && out.contains("пройдено 100 %"),
+        "{out}"
+    );
+
+    // What is broken is told as a talk, with its first difference; CI gets its file.
+    std::fs::write(
+        scripts.join("d.rhai"),
+        dialog.replace("finish(\"yes\")", "finish(\"да\")"),
+    )
+    .unwrap();
+    let junit = folder.path().join("j.xml");
+    let (code, out, _) = run(
         folder.path(),
-        &["rollback", "--url", "http://127.0.0.1:1"],
+        &["test", "d", "--junit", junit.to_str().unwrap()],
         "",
     );
-    assert!(code == 1 && err.contains("не отвечает"), "{err}");
+    assert_eq!(code, 1, "{out}");
+    assert!(
+        out.contains("► ") && out.contains("итог должен быть «yes», а он «да»"),
+        "{out}"
+    );
+    assert!(
+        std::fs::read_to_string(junit)
+            .unwrap()
+            .contains("failures=\"1\"")
+    );
+    std::fs::write(scripts.join("d.rhai"), dialog).unwrap();
+    std::fs::write(
+        scripts.join("d.test.yaml"),
+        "- case: x\n  talk: [{person: да}]\n  outcome: yes\n",
+    )
+    .unwrap();
+    let (code, out, _) = run(folder.path(), &["test", "--min-coverage", "100"], "");
+    assert!(
+        code == 1 && out.contains("а нужно не меньше 100 %"),
+        "{out}"
+    );
+    assert_eq!(run(folder.path(), &["test"], "").0, 0);
+    for wrong in [&["test", "e"][..], &["test", "--min-coverage", "101"]] {
+        assert_eq!(run(folder.path(), wrong, "").0, 2, "{wrong:?}");
+    }
 }

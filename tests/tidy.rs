@@ -32,10 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("store", &["call", "config"]),
     ("outbound", &["call", "store", "config"]),
-    (
-        "script",
-        &["call", "net::web", "phrases", "audio", "store", "config"],
-    ),
+    ("script", &["call", "phrases", "audio", "store", "config"]),
     (
         "rehearsal",
         &[
@@ -73,9 +70,11 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app",
+            "call",
             "config",
             "phrases",
             "script",
+            "store",
             "rehearsal",
             "telemetry",
         ],

@@ -364,7 +364,7 @@ impl Session {
                 let fault = answer.fault.as_ref();
                 self.journal.note(
                     kind::WEB,
-                    json!({"event": "ended", "status": answer.status, "fault": fault.map(ToString::to_string)}),
+                    json!({"event": "ended", "status": answer.status, "fault": fault.map(ToString::to_string), "data": answer.data}),
                 );
                 talk.asked_web(|asking| asking.answer = Some(answer));
             }

@@ -66,11 +66,11 @@ pub(super) enum Command {
     )]
     Serve(Serve),
     /// Проверить настройки и диалоги: все ошибки сразу, с файлом, строкой и советом
-    #[command(override_usage = "govorun check [-c ФАЙЛ | --scripts ПАПКА] [--json]", help_template = HELP)]
+    #[command(override_usage = "govorun check [-c ФАЙЛ | --scripts ПАПКА]", help_template = HELP)]
     Check(Check),
     /// Поговорить с диалогом в терминале: вы — за человека на линии
     #[command(
-        override_usage = "govorun talk ДИАЛОГ [имя=значение ...] [--scripts ПАПКА]",
+        override_usage = "govorun talk ДИАЛОГ [имя=значение ...] [--fast] [--save НАЗВАНИЕ] [--scripts ПАПКА]",
         help_template = HELP,
         after_help = super::caller::HELP
     )]
@@ -82,6 +82,13 @@ pub(super) enum Command {
         after_help = "Как писать проверки — в scripts/README.md. Время в них условное: минута молчания не ждёт ни секунды."
     )]
     Test(Test),
+    /// Провести записанный звонок через сегодняшний диалог: где он пошёл бы иначе
+    #[command(
+        override_usage = "govorun replay НОМЕР | --all ДИАЛОГ [--last N] [-c ФАЙЛ] [--scripts ПАПКА] [--store ФАЙЛ]",
+        help_template = HELP,
+        after_help = "Сервер при этом может работать: история только читается.\nПеред тем как отдать новый сценарий: govorun replay --all confirm_visit --last 1000 --scripts новые"
+    )]
+    Replay(Replay),
     /// Показать, что поймут из сказанного: ответы, числа, суммы, телефоны, даты, время
     #[command(
         override_usage = "govorun understand СКАЗАННОЕ|- [--json] [--dialog ДИАЛОГ] [--scripts ПАПКА] [--now ВРЕМЯ] [--zone ПОЯС]",
@@ -96,45 +103,6 @@ pub(super) enum Command {
         after_help = "Пример: govorun call +79121234567 подтверждение_визита имя='Анна Сергеевна' время='завтра в десять'"
     )]
     Call(Call),
-    /// Вернуть прежнюю версию сценариев на работающем сервере: она действует, пока файлы снова не изменят
-    #[command(
-        override_usage = "govorun rollback [ВЕРСИЯ] [--url АДРЕС] [--token ТОКЕН]",
-        help_template = HELP,
-        after_help = "Без версии — та, что работала перед нынешней; какие ещё есть, скажет govorun rollback --list.\nНачатые разговоры не меняются. Когда файлы исправят и сохранят, новая версия вступит сама."
-    )]
-    Rollback(Rollback),
-    /// Слова языка сценариев: для редактора (.d.rhai) или таблицами по-русски
-    #[command(
-        override_usage = "govorun definitions [--table]",
-        help_template = HELP,
-        after_help = "Пример: govorun definitions > scripts/govorun.d.rhai — редактор с поддержкой Rhai станет подсказывать слова."
-    )]
-    Definitions(Definitions),
-}
-
-/// `rollback`
-#[derive(Args, Debug)]
-pub(super) struct Rollback {
-    /// Версия, к которой вернуться
-    #[arg(value_name = "ВЕРСИЯ", help_heading = NAMED, display_order = 1)]
-    pub(super) version: Option<String>,
-    /// Только показать, какие версии есть
-    #[arg(long, help_heading = KEYS)]
-    pub(super) list: bool,
-    /// Адрес сервера; без ключа — http://127.0.0.1:8080
-    #[arg(long, value_name = "АДРЕС", default_value = "http://127.0.0.1:8080", hide_default_value = true, help_heading = KEYS)]
-    pub(super) url: String,
-    /// Токен из http.tokens; без ключа — из переменной окружения GOVORUN_TOKEN
-    #[arg(long, value_name = "ТОКЕН", help_heading = KEYS)]
-    pub(super) token: Option<String>,
-}
-
-/// `definitions`
-#[derive(Args, Debug)]
-pub(super) struct Definitions {
-    /// Таблицами по-русски (Markdown), а не для редактора
-    #[arg(long, help_heading = KEYS)]
-    pub(super) table: bool,
 }
 
 /// `serve`
@@ -160,9 +128,6 @@ pub(super) struct Check {
     /// Ещё и спросить сами распознаватели: адрес, ключ, модель (у платного это стоит 15 секунд речи)
     #[arg(long, conflicts_with = "scripts", help_heading = KEYS)]
     pub(super) online: bool,
-    /// Для редакторов: один объект JSON на всё
-    #[arg(long, help_heading = KEYS)]
-    pub(super) json: bool,
 }
 
 /// `talk`
@@ -174,6 +139,12 @@ pub(super) struct Talk {
     /// То, что дала бы 1С: имя=Анна время='завтра в десять'
     #[arg(value_name = "имя=значение", value_parser = param, help_heading = NAMED, display_order = 3)]
     pub(super) params: Vec<(String, String)>,
+    /// Не ждать, пока робот говорит
+    #[arg(long, help_heading = KEYS)]
+    pub(super) fast: bool,
+    /// Записать разговор как проверку с этим названием
+    #[arg(long, value_name = "НАЗВАНИЕ", help_heading = KEYS)]
+    pub(super) save: Option<String>,
     /// Папка диалогов; без ключа — scripts
     #[arg(long, value_name = "ПАПКА", default_value = "scripts", hide_default_value = true, help_heading = KEYS)]
     pub(super) scripts: PathBuf,
@@ -194,6 +165,29 @@ pub(super) struct Test {
     /// Папка диалогов; без ключа — scripts
     #[arg(long, value_name = "ПАПКА", default_value = "scripts", hide_default_value = true, help_heading = KEYS)]
     pub(super) scripts: PathBuf,
+}
+
+/// `replay`
+#[derive(Args, Debug)]
+pub(super) struct Replay {
+    /// Номер звонка из 1С
+    #[arg(value_name = "НОМЕР", conflicts_with = "all", help_heading = NAMED, display_order = 1)]
+    pub(super) call: Option<String>,
+    /// Все последние звонки этого диалога: сколько кончилось бы иначе
+    #[arg(long, value_name = "ДИАЛОГ", help_heading = KEYS)]
+    pub(super) all: Option<String>,
+    /// Сколько последних; без ключа — 1000
+    #[arg(long, value_name = "N", default_value_t = 1000, hide_default_value = true, help_heading = KEYS)]
+    pub(super) last: usize,
+    /// Файл настроек: в нём папка диалогов и файл истории; без ключа — govorun.yaml
+    #[arg(short, long, value_name = "ФАЙЛ", default_value = "govorun.yaml", hide_default_value = true, help_heading = KEYS)]
+    pub(super) config: PathBuf,
+    /// Папка диалогов вместо той, что в настройках
+    #[arg(long, value_name = "ПАПКА", help_heading = KEYS)]
+    pub(super) scripts: Option<PathBuf>,
+    /// Файл истории вместо того, что в настройках
+    #[arg(long, value_name = "ФАЙЛ", help_heading = KEYS)]
+    pub(super) store: Option<PathBuf>,
 }
 
 /// `understand`

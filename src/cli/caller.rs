@@ -12,11 +12,13 @@ use serde_json::Value;
 pub(super) const HELP: &str = "\
 Что вводить за человека на линии:
   обычный текст            сказать, когда робот договорит
+  пустая строка            не ждать, пока робот договорит
   /перебить текст          сказать сейчас, поверх фразы робота   (/interrupt)
   /цифры 123               нажать клавиши                        (/digits)
   /тишина                  промолчать, пока робот слушает        (/silence)
   /отбой                   положить трубку                       (/hangup)
   /справка                 эта подсказка                         (/help)
+Пока робот слушает, время стоит: думайте сколько нужно.
 Строки можно подать и без клавиатуры: printf 'алло\\nда\\n' | govorun talk confirm_visit";
 
 /// The robot is taken to have finished when it has been silent for so long after a prompt: prompts follow each other.

@@ -9,7 +9,6 @@ mod caller;
 mod check;
 mod client;
 mod conversation;
-mod definitions;
 mod demo;
 mod folder;
 mod follow;
@@ -17,12 +16,13 @@ mod history;
 mod junit;
 mod outcomes;
 mod place;
-mod rollback;
+mod replay;
 mod screen;
 mod serve;
 mod talk;
 mod telemetry;
 mod temp;
+mod terminal;
 mod test;
 mod transcript;
 mod understand;
@@ -65,12 +65,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match command {
         Command::Check(wanted) => check::run(&wanted),
         Command::Test(wanted) => test::run(&wanted),
-        Command::Definitions(wanted) => definitions::run(&wanted),
-        Command::Rollback(wanted) => on_runtime(rollback::run(wanted)),
+        Command::Replay(wanted) => replay::run(&wanted),
         Command::Understand(wanted) => understand::run(&wanted),
         Command::Serve(wanted) => on_runtime(serve::run(wanted)),
         Command::Call(wanted) => on_runtime(call::run(wanted)),
-        Command::Talk(wanted) => on_runtime(talk::run(wanted)),
+        Command::Talk(wanted) => talk::run(&wanted),
         Command::Demo => on_runtime(demo::run()),
     }
     .into()

@@ -367,7 +367,8 @@ impl Rehearsal {
         if asking.at_ms.is_some_and(|at_ms| at_ms <= now) {
             asking.at_ms = None;
             let fault = asking.answer.fault.as_ref().map(ToString::to_string);
-            let ended = json!({"event": "ended", "status": asking.answer.status, "fault": fault});
+            let (status, data) = (asking.answer.status, asking.answer.data.clone());
+            let ended = json!({"event": "ended", "status": status, "fault": fault, "data": data});
             self.note(kind::WEB, ended, person);
         }
         if self

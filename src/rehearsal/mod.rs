@@ -8,6 +8,7 @@ pub mod coverage;
 mod mouth;
 pub mod person;
 pub mod read;
+pub mod replay;
 pub mod scene;
 pub mod suite;
 #[cfg(test)]
@@ -15,3 +16,4 @@ mod tests;
 mod tree;
 pub mod trial;
 pub mod voice;
+pub mod write;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::voice::Voice;
 use crate::call::history::kind;
-use crate::net::speaker::{PlaybackId, SpeakerEvent};
+use crate::net::speaker::SpeakerEvent;
 use crate::net::web::{WebAnswer, WebOrder};
 
 /// One line of a rehearsed call's history.
@@ -64,7 +64,8 @@ pub struct Scene {
     pub lines: Vec<HistoryLine>,
     prompts: usize,
     listens: bool,
-    last: PlaybackId,
+    /// Prompts of earlier turns.
+    heard_before: usize,
 }
 
 impl Scene {
@@ -72,6 +73,7 @@ impl Scene {
         self.turns += 1;
         self.prompts = prompts;
         self.listens = listens;
+        self.heard_before = self.heard.len();
         self.speaks = prompts > 0;
         self.settle();
     }
@@ -90,13 +92,12 @@ impl Scene {
 
     /// A prompt ended.
     pub(super) fn mouth(&mut self, event: &SpeakerEvent) {
-        if let SpeakerEvent::Ended { id, whole, .. } = event {
+        if let SpeakerEvent::Ended { whole, .. } = event {
             self.prompts = if *whole {
                 self.prompts.saturating_sub(1)
             } else {
                 0
             };
-            self.last = *id;
             self.ended_ms = self.now_ms;
             self.speaks = self.prompts > 0;
             self.settle();
@@ -115,7 +116,8 @@ impl Scene {
 
     /// The prompt that sounds now.
     pub fn sounds(&self) -> Option<&Heard> {
-        self.heard.last().filter(|_| self.speaks)
+        let of_this_turn = self.heard.len() > self.heard_before;
+        self.heard.last().filter(|_| self.speaks && of_this_turn)
     }
 }
 

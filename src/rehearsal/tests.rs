@@ -3,9 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::call::Opening;
 use super::read;
+use super::replay::Recorded;
+use super::scene::HistoryLine;
 use super::trial::{self, Trial};
+use crate::call::{CallInfo, Direction};
 use crate::config::Language;
+use crate::ident::{CallId, ChannelId};
 use crate::script::Version;
 
 fn version(script: &str) -> Arc<Version> {
@@ -226,5 +231,87 @@ fn the_guides_example_is_sound() {
     for example in examples {
         let (cases, faults) = read::read("d.test.yaml", format!("- проверка{example}").as_bytes());
         assert_eq!((cases.len(), faults), (1, Vec::new()));
+    }
+}
+
+/// What a rehearsal leaves is what a server keeps: replayed, it goes the same way; through another dialog, it parts there.
+#[test]
+fn a_recorded_talk_goes_the_same_way_again() {
+    let question = QUESTION.replace("timeout: 4", "attempts: 3, timeout: 4");
+    for (talk, outcome) in [
+        ("[{человек: да}]", "yes"),
+        ("[тишина, {человек: нет, перебивает: 0.6}]", "no"),
+        (
+            "[тишина, {шум: 0.7, перебивает: 0.5}, {человек: 'да, приеду'}]",
+            "yes",
+        ),
+        ("[{цифры: 007}]", "no"),
+        ("[{цифры: 123, перебивает: 0.5}]", "no"),
+        (
+            "[{человек: не знаю}, тишина, {отбой: , перебивает: 0.3}]",
+            "hung_up",
+        ),
+    ] {
+        let trial = tried(&question, &format!("  разговор: {talk}\n  итог: {outcome}"));
+        assert_eq!(trial.differences, [], "{talk}");
+        // The server's clock begins when it dials.
+        let at = |ms: &u64| ms + 5_000;
+        let history = trial.lines.iter().map(|line| {
+            let mut data = line.data.clone();
+            for key in ["onset_ms", "end_ms"] {
+                if let Some(ms) = data[key].as_u64() {
+                    data[key] = at(&ms).into();
+                }
+            }
+            (line.kind.to_owned(), at(&line.at_ms), data)
+        });
+        let recorded = Recorded::read(history).unwrap();
+        let seen =
+            |lines: &[HistoryLine]| -> Vec<_> { lines.iter().map(|l| (l.kind, l.at_ms)).collect() };
+        assert_eq!(seen(&recorded.lines), seen(&trial.lines), "{talk}");
+        let replay = |script: &str| recorded.replay(opening(script), &trial.outcome);
+        let same = replay(&question);
+        assert_eq!(
+            (same.parted, same.held.outcome.as_str()),
+            (None, outcome),
+            "{talk}\n{:#?}",
+            same.held.lines
+        );
+        // A longer question changes no answer.
+        let longer =
+            replay(&question.replace("Вы приедете", "Добрый день, это автосервис. Вы приедете"));
+        assert_eq!(
+            longer.held.outcome, outcome,
+            "{talk}\n{:#?}",
+            longer.held.lines
+        );
+        let (old, _) = longer.parted.unwrap();
+        assert!(
+            recorded.lines[old].word("name").starts_with("Вы приедете"),
+            "{talk}"
+        );
+        let other = replay(&question.replace("finish(\"yes\")", "finish(\"да\")"));
+        assert_eq!(other.parted.is_some(), outcome == "yes", "{talk}");
+    }
+    assert!(
+        Recorded::read([("hang_up".to_owned(), 5, serde_json::json!({"by": "person"}))]).is_none()
+    );
+}
+
+fn opening(script: &str) -> Opening {
+    Opening {
+        dialog: version(script).dialog("d").unwrap(),
+        info: CallInfo {
+            call_id: CallId::parse("1").unwrap(),
+            channel_id: ChannelId::fresh(),
+            attempt: 1,
+            direction: Direction::Outgoing,
+            phone: None,
+            dialog: "d".to_owned(),
+            params: serde_json::Map::new(),
+            file: None,
+        },
+        began: jiff::Zoned::now(),
+        watch: None,
     }
 }

@@ -26,6 +26,7 @@
 //! rule then is to call rather than to lose the order, which may ring one person twice within that moment (well under
 //! a second). [`MAX_RECOVERIES`] crashes of one order close it. All that rang or talked is closed with `runtime_error`.
 
+mod archive;
 mod calls;
 mod changes;
 mod error;
@@ -41,6 +42,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use archive::Archive;
 pub use error::{Result, StoreError};
 pub use events::{MAX_EVENT_BYTES, MAX_EVENTS};
 pub use record::{
