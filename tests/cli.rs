@@ -88,7 +88,11 @@ fn check_tells_every_fault_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let scripts = folder.path().join("scripts");
     std::fs::create_dir(&scripts).unwrap();
-    std::fs::write(scripts.join("a.rhai"), "сказать(\"Привет\");\n").unwrap();
+    std::fs::write(
+        scripts.join("a.rhai"),
+        "сказать(\"Привет\");\nзавершить(\"готово\");\n",
+    )
+    .unwrap();
     let (code, out, _) = run(folder.path(), &["check"], "");
     assert_eq!((code, out.trim()), (0, "Ошибок нет: 1 диалог"));
 
@@ -318,4 +322,32 @@ fn a_talk_is_saved_as_a_test_that_holds() {
     for wrong in [&["test", "e"][..], &["test", "--min-coverage", "101"]] {
         assert_eq!(run(folder.path(), wrong, "").0, 2, "{wrong:?}");
     }
+}
+
+#[test]
+fn editors_get_faults_as_json_and_the_words_of_the_language() {
+    let folder = tempfile::tempdir().unwrap();
+    let scripts = folder.path().join("scripts");
+    std::fs::create_dir(&scripts).unwrap();
+    std::fs::write(scripts.join("d.rhai"), "sya(\"x\");\n").unwrap();
+    let (code, out, _) = run(folder.path(), &["check", "--json"], "");
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &told["sound"]), (1, &serde_json::json!(false)));
+    assert_eq!(told["faults"][0]["file"], "scripts/d.rhai");
+    assert_eq!(told["faults"][0]["line"], 1);
+    assert_eq!(told["faults"][0]["severity"], "error");
+    assert_eq!(told["faults"][1]["severity"], "warning");
+    std::fs::write(scripts.join("d.rhai"), "finish(\"x\");\n").unwrap();
+    let (code, out, _) = run(folder.path(), &["check", "--json"], "");
+    assert_eq!((code, out.contains("\"sound\":true")), (0, true), "{out}");
+    let (code, out, _) = run(folder.path(), &["definitions"], "");
+    assert!(code == 0 && out.starts_with("module static;"), "{out}");
+    let (code, out, _) = run(folder.path(), &["definitions", "--table"], "");
+    assert!(code == 0 && out.contains("| `спросить("), "{out}");
+    let (code, _, err) = run(
+        folder.path(),
+        &["rollback", "--url", "http://127.0.0.1:1"],
+        "",
+    );
+    assert!(code == 1 && err.contains("не отвечает"), "{err}");
 }

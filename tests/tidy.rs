@@ -32,7 +32,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("store", &["call", "config"]),
     ("outbound", &["call", "store", "config"]),
-    ("script", &["call", "phrases", "audio", "store", "config"]),
+    (
+        "script",
+        &["call", "net::web", "phrases", "audio", "store", "config"],
+    ),
     (
         "rehearsal",
         &[

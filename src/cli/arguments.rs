@@ -66,7 +66,7 @@ pub(super) enum Command {
     )]
     Serve(Serve),
     /// Проверить настройки и диалоги: все ошибки сразу, с файлом, строкой и советом
-    #[command(override_usage = "govorun check [-c ФАЙЛ | --scripts ПАПКА]", help_template = HELP)]
+    #[command(override_usage = "govorun check [-c ФАЙЛ | --scripts ПАПКА] [--json]", help_template = HELP)]
     Check(Check),
     /// Поговорить с диалогом в терминале: вы — за человека на линии
     #[command(
@@ -103,6 +103,45 @@ pub(super) enum Command {
         after_help = "Пример: govorun call +79121234567 подтверждение_визита имя='Анна Сергеевна' время='завтра в десять'"
     )]
     Call(Call),
+    /// Вернуть прежнюю версию сценариев на работающем сервере: она действует, пока файлы снова не изменят
+    #[command(
+        override_usage = "govorun rollback [ВЕРСИЯ] [--url АДРЕС] [--token ТОКЕН]",
+        help_template = HELP,
+        after_help = "Без версии — та, что работала перед нынешней; какие ещё есть, скажет govorun rollback --list.\nНачатые разговоры не меняются. Когда файлы исправят и сохранят, новая версия вступит сама."
+    )]
+    Rollback(Rollback),
+    /// Слова языка сценариев: для редактора (.d.rhai) или таблицами по-русски
+    #[command(
+        override_usage = "govorun definitions [--table]",
+        help_template = HELP,
+        after_help = "Пример: govorun definitions > scripts/govorun.d.rhai — редактор с поддержкой Rhai станет подсказывать слова."
+    )]
+    Definitions(Definitions),
+}
+
+/// `rollback`
+#[derive(Args, Debug)]
+pub(super) struct Rollback {
+    /// Версия, к которой вернуться
+    #[arg(value_name = "ВЕРСИЯ", help_heading = NAMED, display_order = 1)]
+    pub(super) version: Option<String>,
+    /// Только показать, какие версии есть
+    #[arg(long, help_heading = KEYS)]
+    pub(super) list: bool,
+    /// Адрес сервера; без ключа — http://127.0.0.1:8080
+    #[arg(long, value_name = "АДРЕС", default_value = "http://127.0.0.1:8080", hide_default_value = true, help_heading = KEYS)]
+    pub(super) url: String,
+    /// Токен из http.tokens; без ключа — из переменной окружения GOVORUN_TOKEN
+    #[arg(long, value_name = "ТОКЕН", help_heading = KEYS)]
+    pub(super) token: Option<String>,
+}
+
+/// `definitions`
+#[derive(Args, Debug)]
+pub(super) struct Definitions {
+    /// Таблицами по-русски (Markdown), а не для редактора
+    #[arg(long, help_heading = KEYS)]
+    pub(super) table: bool,
 }
 
 /// `serve`
@@ -128,6 +167,9 @@ pub(super) struct Check {
     /// Ещё и спросить сами распознаватели: адрес, ключ, модель (у платного это стоит 15 секунд речи)
     #[arg(long, conflicts_with = "scripts", help_heading = KEYS)]
     pub(super) online: bool,
+    /// Для редакторов: один объект JSON на всё
+    #[arg(long, help_heading = KEYS)]
+    pub(super) json: bool,
 }
 
 /// `talk`

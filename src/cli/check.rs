@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use crate::config::{Config, ConfigFault, Language};
 use crate::script::{Named, Report, check_folder_for};
 
@@ -31,6 +33,9 @@ pub(super) fn run(wanted: &Check) -> Ended {
             folder.display()
         ));
     }
+    if wanted.json {
+        return json(config.as_deref(), folder);
+    }
     let mut faults = 0;
     let mut named = Named::default();
     let (folder, language) = match (&config, folder) {
@@ -45,9 +50,7 @@ pub(super) fn run(wanted: &Check) -> Ended {
                     missing.iter().for_each(|fault| screen::line(fault));
                     screen::line("");
                 }
-                named.voices = Some(config.voice_names());
-                let names = config.recognizers.iter().map(|r| r.name().to_owned());
-                named.recognizers = Some(names.collect());
+                named = names(&config);
                 if wanted.online && missing.is_empty() {
                     faults += online(&config);
                 }
@@ -106,6 +109,61 @@ fn online(config: &Config) -> usize {
     }
     faults.iter().for_each(|fault| screen::line(fault));
     faults.len()
+}
+
+/// What dialogs may name of the settings.
+fn names(config: &Config) -> Named {
+    let recognizers = config.recognizers.iter().map(|r| r.name().to_owned());
+    Named {
+        voices: Some(config.voice_names()),
+        recognizers: Some(recognizers.collect()),
+    }
+}
+
+/// One object for editors: `{"sound", "dialogs", "faults": [{"file", "line", "column", "severity", "message"}]}`. Files are
+/// as an editor can open them; line and column count from 1, 0 where there is none.
+fn json(config: Option<&Path>, folder: Option<PathBuf>) -> Ended {
+    let mut told = Vec::new();
+    let (mut folder, mut language) = (folder, Language::Ru);
+    let mut named = Named::default();
+    if let Some(file) = config {
+        match load(file) {
+            Ok(config) => {
+                told.extend(crate::app::probe(&config).into_iter().map(|message| {
+                    json!({"file": file, "line": 0, "column": 0, "severity": "error", "message": message})
+                }));
+                named = names(&config);
+                (folder, language) = (Some(config.scripts.folder), config.language);
+            }
+            Err(found) => {
+                folder = beside(file);
+                language = found.first().map_or(language, |f| f.language);
+                told.extend(found.iter().map(|f| {
+                    let message = f.wrong.tell(f.language);
+                    let message = if f.key.is_empty() {
+                        message
+                    } else {
+                        format!("{}: {message}", f.key)
+                    };
+                    json!({"file": f.file, "line": f.line, "column": f.column, "severity": "error", "message": message})
+                }));
+            }
+        }
+    }
+    let mut dialogs = 0;
+    if let Some(folder) = folder {
+        let report = check_folder_for(&folder, language, &named);
+        dialogs = report.dialogs;
+        for (faults, severity) in [(&report.faults, "error"), (&report.warnings, "warning")] {
+            told.extend(faults.iter().map(|f| {
+                let file = folder.join(&f.file);
+                json!({"file": file, "line": f.line, "column": f.column, "severity": severity, "message": f.message})
+            }));
+        }
+    }
+    let sound = !told.iter().any(|f| f["severity"] == "error");
+    screen::line(&json!({"sound": sound, "dialogs": dialogs, "faults": told}).to_string());
+    if sound { Ended::Sound } else { Ended::Fault }
 }
 
 fn tell(folder: &Path, report: &Report) {

@@ -9,6 +9,7 @@ mod caller;
 mod check;
 mod client;
 mod conversation;
+mod definitions;
 mod demo;
 mod folder;
 mod follow;
@@ -17,6 +18,7 @@ mod junit;
 mod outcomes;
 mod place;
 mod replay;
+mod rollback;
 mod screen;
 mod serve;
 mod talk;
@@ -65,6 +67,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match command {
         Command::Check(wanted) => check::run(&wanted),
         Command::Test(wanted) => test::run(&wanted),
+        Command::Definitions(wanted) => definitions::run(&wanted),
+        Command::Rollback(wanted) => on_runtime(rollback::run(wanted)),
         Command::Replay(wanted) => replay::run(&wanted),
         Command::Understand(wanted) => understand::run(&wanted),
         Command::Serve(wanted) => on_runtime(serve::run(wanted)),

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
 use super::HttpState;
 use super::orders::answer;
+use super::query;
 use super::refusal::Refusal;
 use crate::call::{Fault, Order};
 use crate::config::nearest;
-use crate::script::{LibraryStatus, Version};
+use crate::script::{LibraryStatus, RollbackError, Version};
 
 /// Most names in a message.
 const MAX_NAMED: usize = 20;
@@ -118,4 +119,42 @@ pub(super) async fn show(
         "faults": faults,
     });
     Ok(answer(StatusCode::OK, &told))
+}
+
+/// `POST /api/v1/dialogs/rollback[?version=ID]`: new calls get the version before, or the one that is named.
+pub(super) async fn rollback(
+    State(state): State<HttpState>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let mut wanted = None;
+    for (name, value) in query::parse(query.as_deref().unwrap_or_default())? {
+        if name != "version" {
+            return Err(Refusal::field(
+                "unknown",
+                &name,
+                format!("параметра {name} здесь нет; есть version"),
+                format!("there is no {name} here; there is version"),
+            ));
+        }
+        wanted = Some(value);
+    }
+    let library = Arc::clone(state.library());
+    let done = tokio::task::spawn_blocking(move || library.rollback(wanted.as_deref())).await;
+    match done.map_err(|error| Refusal::failed(&error))? {
+        Ok(told) => Ok(answer(StatusCode::OK, &json!(told))),
+        Err(error) => Err(Refusal::new(
+            StatusCode::CONFLICT,
+            "no_version",
+            match &error {
+                RollbackError::NoOlder => {
+                    "возвращаться не к чему: с запуска сценарии не менялись".to_owned()
+                }
+                RollbackError::Unknown { version, known } => {
+                    let known = known.join(", ");
+                    format!("версии {version} нет; есть: {known}")
+                }
+            },
+            error.to_string(),
+        )),
+    }
 }

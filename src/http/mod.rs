@@ -48,6 +48,7 @@ fn router(state: HttpState) -> Router {
         .route("/api/v1/calls/{id}/events", get(changes::events))
         .route("/api/v1/changes", get(changes::list))
         .route("/api/v1/dialogs", get(dialogs::list))
+        .route("/api/v1/dialogs/rollback", post(dialogs::rollback))
         .route("/api/v1/dialogs/{name}", get(dialogs::show))
         .route("/healthz", get(health::healthz))
         .route("/metrics", get(health::metrics))

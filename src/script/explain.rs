@@ -28,11 +28,40 @@ pub(super) fn parse(error: &ParseError, file: &str, text: &str, language: Langua
         let line = text.lines().count().max(1);
         position = Position::new(u16::try_from(line).unwrap_or(u16::MAX), 0);
     }
+    if let ParseErrorType::VariableUndefined(name) = error.err_type() {
+        let hint = perhaps(language, name, variables(text));
+        if !hint.is_empty() {
+            let message = tr!(
+                language,
+                "нет переменной «{name}»{hint}",
+                "there is no variable {name:?}{hint}"
+            );
+            return fault(file, position, message);
+        }
+    }
     fault(
         file,
         position,
         syntax(error.err_type(), language).unwrap_or_else(|| other(&error.0.to_string(), language)),
     )
+}
+
+/// What stands behind `let` and its kin, as far as can be seen in a text that doesn't compile.
+fn variables(text: &str) -> impl Iterator<Item = &str> {
+    let mut words = text
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty());
+    std::iter::from_fn(move || {
+        loop {
+            let word = words.next()?;
+            let row = KEYWORDS
+                .iter()
+                .find(|k| k.en == word || k.ru.contains(&word));
+            if row.is_some_and(|row| matches!(row.en, "let" | "const" | "for")) {
+                return words.next();
+            }
+        }
+    })
 }
 
 fn other(english: &str, language: Language) -> String {
@@ -151,6 +180,9 @@ fn bad_input(error: &LexError) -> String {
         LexError::MalformedIdentifier(what) => format!("имя «{what}» написано неверно"),
         LexError::ImproperSymbol(symbol, _) => match symbol.as_str() {
             "=" => "здесь нужно ==, а не =".to_owned(),
+            word if word.starts_with(char::is_alphabetic) => {
+                format!("слово «{word}» в сценариях запрещено")
+            }
             _ => format!("знак «{symbol}» здесь не годится"),
         },
         other => format!("ошибка в тексте [{other}]"),
@@ -164,6 +196,7 @@ fn missing(token: &str, what: &str) -> String {
         "}" => ": фигурная скобка не закрыта, или перед этим нет точки с запятой или запятой"
             .to_owned(),
         "]" => ": квадратная скобка не закрыта, или между значениями нет запятой".to_owned(),
+        "," => ": между двумя значениями нет запятой, или скобка не закрыта".to_owned(),
         "{" => ": тело пишут в фигурных скобках".to_owned(),
         _ if what.is_empty() => String::new(),
         _ => format!(" [{what}]"),
@@ -183,6 +216,7 @@ fn kind_of(name: &str) -> String {
         "map" | "Map" => "набор #{}",
         "Fn" | "FnPtr" => "функция",
         "Reply" | "ScriptReply" => "ответ",
+        "Answer" | "ScriptAnswer" => "ответ сервера",
         "timestamp" => "время",
         other => return other.to_owned(),
     }
@@ -339,7 +373,7 @@ fn no_function(signature: &str, language: Language, own: &[String]) -> String {
         );
     }
     if let Some(word) = words::function(name) {
-        let form = word.form;
+        let form = word.form(name);
         return tr!(
             language,
             "«{name}» так не пишут ({kinds}); нужно {name}{form}",
@@ -367,7 +401,7 @@ fn no_property(text: &str, language: Language) -> String {
     };
     let fields = WORDS
         .iter()
-        .filter(|w| matches!(w.kind, Kind::Field(..)))
+        .filter(|w| matches!(w.kind, Kind::Field(..) | Kind::Answer(..)))
         .flat_map(|w| [w.en, w.ru]);
     let hint = perhaps(language, name, fields);
     let kind = match language {

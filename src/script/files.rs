@@ -33,7 +33,11 @@ fn belongs(path: &str) -> bool {
         return false;
     }
     match folder {
-        "" => name.ends_with(".rhai") || (name.ends_with(".yaml") && !name.ends_with(".test.yaml")),
+        // `.d.rhai` tells an editor the words.
+        "" => {
+            (name.ends_with(".rhai") && !name.ends_with(".d.rhai"))
+                || (name.ends_with(".yaml") && !name.ends_with(".test.yaml"))
+        }
         "lib" => name.ends_with(".rhai"),
         "sounds" => name.ends_with(".wav") || name == "texts.yaml",
         _ => false,
@@ -72,8 +76,33 @@ pub(super) fn fingerprint(folder: &Path) -> io::Result<Fingerprint> {
     Ok(found)
 }
 
-/// Reads the folder. Every file that is too long is told, and every one that can't be read.
+/// How often a folder that changes under the reader is read anew.
+const MAX_READINGS: usize = 4;
+
+/// Reads the folder, as it was at one moment. Every file that is too long is told, and every one that can't be read.
 pub fn read(folder: &Path, language: Language) -> Result<Files, Vec<Fault>> {
+    let mut files = Err(Vec::new());
+    for _ in 0..MAX_READINGS {
+        let before = fingerprint(folder).ok();
+        files = read_once(folder, language);
+        // Else it may be a file of before a change beside one of after it.
+        if before == fingerprint(folder).ok() {
+            return files;
+        }
+    }
+    files.and(Err(vec![Fault {
+        file: folder.display().to_string(),
+        line: 0,
+        column: 0,
+        message: tr!(
+            language,
+            "файлы всё время меняются: подождите, пока они запишутся",
+            "the files change all the time: wait until they are written"
+        ),
+    }]))
+}
+
+fn read_once(folder: &Path, language: Language) -> Result<Files, Vec<Fault>> {
     let shown = folder.display().to_string();
     let whole = |message| {
         vec![Fault {
@@ -167,6 +196,7 @@ mod tests {
             ("a.yaml", true),
             ("phrases.yaml", true),
             ("a.test.yaml", false),
+            ("govorun.d.rhai", false),
             (".a.rhai.swp", false),
             (".#a.rhai", false),
             ("#a.rhai#", false),

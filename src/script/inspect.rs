@@ -12,9 +12,11 @@ use super::api;
 use super::engine::{STANDARD, WORDS as WORD_MODULE};
 use super::explain;
 use super::fill;
+use super::flow;
 use super::modules::{Modules, plain};
 use super::options::{self, Options, Taker};
 use super::prompts::{MAX_TEXT_CHARS, PLAY_KEYS, SAY_KEYS, too_long};
+use super::questions;
 use super::settings::Settings;
 use super::sounds::Sounds;
 use super::talk::perhaps;
@@ -43,6 +45,8 @@ pub(super) struct Known<'a> {
     pub(super) is_dialog: bool,
     /// Names of the server's voices, where they are known.
     pub(super) voices: Option<&'a [String]>,
+    /// Words of statements that didn't compile: what they define is not missing.
+    pub(super) blanked: &'a BTreeSet<String>,
 }
 
 /// What it found.
@@ -82,8 +86,23 @@ struct Inspection<'a> {
     variables: BTreeSet<String>,
     /// Names that the script itself sets, to be filled into texts.
     set: BTreeSet<String>,
+    /// Where texts stand that are filled when they are spoken.
+    spoken: BTreeSet<(Option<usize>, Option<usize>)>,
     found: Found,
 }
+
+/// Words whose texts are taken as they are: `${name}` in double quotes stays `${name}`.
+const UNFILLED: [&str; 9] = [
+    "log",
+    "event",
+    "set",
+    "stage",
+    "finish",
+    "transfer",
+    "call_again",
+    "http_get",
+    "http_post",
+];
 
 /// Looks through a script.
 pub(super) fn inspect(ast: &AST, known: &Known<'_>) -> Found {
@@ -122,6 +141,7 @@ pub(super) fn inspect(ast: &AST, known: &Known<'_>) -> Found {
         own,
         variables,
         set,
+        spoken: BTreeSet::new(),
         found: Found::default(),
     };
     inspection.imports_are_there();
@@ -142,7 +162,31 @@ pub(super) fn inspect(ast: &AST, known: &Known<'_>) -> Found {
         }
         true
     });
-    inspection.found
+    ast.walk(&mut |nodes: &[ASTNode]| {
+        if let Some(ASTNode::Expr(Expr::StringConstant(text, position))) = nodes.last() {
+            inspection.unfilled(text, *position, nodes);
+        }
+        true
+    });
+    let more = questions::inspect(ast, known);
+    let enders = inspection.imported_enders();
+    let flow = flow::warnings(ast, known.file, known.is_dialog, &enders, known.language);
+    let mut found = inspection.found;
+    found.faults.extend(more.faults);
+    found.warnings.extend(more.warnings);
+    found.warnings.extend(flow);
+    found
+}
+
+/// Whether a call's options, at that place of its parameters, name a setting.
+pub(super) fn names_setting(call: &FnCallExpr, at: usize, en: &str) -> bool {
+    let Some(Expr::Map(map, _)) = call.args.get(at) else {
+        return false;
+    };
+    let row = options::SETTINGS.iter().find(|row| row.en == en);
+    map.0
+        .iter()
+        .any(|(key, _)| row.is_some_and(|row| key.name == row.en || key.name == row.ru))
 }
 
 impl Inspection<'_> {
@@ -162,6 +206,50 @@ impl Inspection<'_> {
             line: position.line().unwrap_or(0),
             column: position.position().unwrap_or(0),
             message,
+        }
+    }
+
+    /// Functions of imported files that never come back, by alias.
+    fn imported_enders(&self) -> BTreeMap<String, flow::Enders> {
+        let of = |path: &str| {
+            let source = self.known.sources.get(path)?;
+            Some(flow::enders(source, &BTreeMap::new()))
+        };
+        let all = self.imports.iter();
+        all.filter_map(|i| Some((i.alias.clone(), of(&i.path)?)))
+            .collect()
+    }
+
+    /// A text that nobody fills.
+    fn unfilled(&mut self, text: &str, position: Position, nodes: &[ASTNode]) {
+        let names = fill::names(text);
+        let Some(name) = names.first() else {
+            return;
+        };
+        if self
+            .spoken
+            .contains(&(position.line(), position.position()))
+        {
+            return;
+        }
+        let word = nodes.iter().rev().skip(1).find_map(|node| match node {
+            ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))
+                if !call.is_operator_call() =>
+            {
+                Some(words::function(&call.name).map_or("", |word| word.en))
+            }
+            _ => None,
+        });
+        let l = self.known.language;
+        if word.is_some_and(|word| UNFILLED.contains(&word)) {
+            let message = tr!(
+                l,
+                "${{{name}}} в двойных кавычках здесь так и останется: возьмите обратные кавычки `...${{{name}}}...`, а параметр из 1С — параметр(\"{name}\")",
+                "${{{name}}} in double quotes stays as it is here: use back quotes `...${{{name}}}...`, and param(\"{name}\") for what 1C gave"
+            );
+            self.warn(position, message);
+        } else {
+            self.filled(text, position);
         }
     }
 
@@ -214,7 +302,7 @@ impl Inspection<'_> {
                     .map_or(Position::NONE, |(.., f)| f.body.start_position());
                 let message = tr!(
                     self.known.language,
-                    "у функции {name} должен быть один параметр: {name}(reason)",
+                    "у функции {name} должен быть один параметр: {name}(причина)",
                     "function {name} has one parameter: {name}(reason)"
                 );
                 self.fault(position, message);
@@ -266,7 +354,7 @@ impl Inspection<'_> {
                 .any(|w| matches!(w.kind, Kind::Method(_)) && (w.en == name || w.ru == name))
         {
             self.method_is(call);
-        } else if !exists(name) {
+        } else if !exists(name) && !self.known.blanked.contains(name) {
             let message = explain::unknown_function(name, self.known.language, &self.own_names);
             self.fault(position, message);
         }
@@ -317,16 +405,11 @@ impl Inspection<'_> {
 
     fn word(&mut self, en: &str, written: &str, call: &FnCallExpr, position: Position) {
         let l = self.known.language;
-        let arity = match en {
-            "play" | "say" | "ask" | "digits" | "transfer" | "finish" | "param" | "event" => 1..=2,
-            "menu" => 2..=3,
-            "listen" => 0..=1,
-            "record" | "record_stop" | "hang_up" => 0..=0,
-            "set" => 2..=2,
-            _ => 1..=1,
+        let Some(row) = words::function(written) else {
+            return;
         };
-        if !arity.contains(&call.args.len()) {
-            let form = words::function(written).map_or("", |w| w.form);
+        if !row.arity().contains(&call.args.len()) {
+            let form = row.form(written);
             let given = call.args.len();
             let message = tr!(
                 l,
@@ -363,6 +446,8 @@ impl Inspection<'_> {
             "menu" => (Taker::Ask, 2),
             "digits" => (Taker::Digits, 1),
             "transfer" => (Taker::Transfer, 1),
+            "http_get" => (Taker::Web, 1),
+            "http_post" => (Taker::Web, 2),
             _ => return,
         };
         if let Some(Expr::Map(map, _)) = call.args.get(at) {
@@ -378,8 +463,8 @@ impl Inspection<'_> {
             Ok(setting) => setting,
             Err(message) => return self.fault(position, message),
         };
-        use options::Setting::{Expect, NoInput, NoMatch, Prompt, Voice};
-        if matches!(setting, NoInput | NoMatch | Prompt) {
+        use options::Setting::{Expect, Filler, NoInput, NoMatch, Prompt, Voice};
+        if matches!(setting, Filler | NoInput | NoMatch | Prompt) {
             return self.prompt(Some(value), true);
         }
         if let (Voice, Expr::StringConstant(voice, at)) = (setting, value)
@@ -491,6 +576,7 @@ impl Inspection<'_> {
 
     /// `"${name}"` is filled from parameters; where a variable has that name, back quotes may be what is meant.
     fn filled(&mut self, text: &str, position: Position) {
+        self.spoken.insert((position.line(), position.position()));
         let l = self.known.language;
         for name in fill::names(text) {
             let given = self.known.settings.params.contains_key(name) || self.set.contains(name);

@@ -1,5 +1,6 @@
 //! The dialogs as the server holds them: the current version, and what became of the last reload.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -32,8 +33,51 @@ pub struct LibraryStatus {
     pub since: Timestamp,
     /// Its dialogs.
     pub dialogs: Vec<DialogInfo>,
-    /// Why what is in the folder now was refused; empty: it is what runs.
+    /// Why what is in the folder now was refused; empty: it is what runs, unless it was rolled back from.
     pub faults: Vec<Fault>,
+    /// What looks like a slip in the version that new calls get.
+    pub warnings: Vec<Fault>,
+    /// The folder's version, where a rollback keeps it from running.
+    pub rolled_back_from: Option<String>,
+    /// Older versions that a rollback can bring back, newest first.
+    pub older: Vec<OlderVersion>,
+}
+
+/// A version that ran before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OlderVersion {
+    /// Its id, as calls and their history name it.
+    pub version: String,
+    /// Since when it had run, by the wall clock.
+    pub since: Timestamp,
+}
+
+/// Older versions that are kept.
+pub const MAX_OLDER: usize = 10;
+
+/// What a rollback did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RolledBack {
+    /// What new calls got before.
+    pub from: String,
+    /// What they get now.
+    pub version: String,
+}
+
+/// Why there is no rollback.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RollbackError {
+    /// Nothing ran before.
+    #[error("there is no older version: nothing has changed since the start")]
+    NoOlder,
+    /// That version isn't kept.
+    #[error("there is no version {version:?}; there are: {}", known.join(", "))]
+    Unknown {
+        /// Which was wanted.
+        version: String,
+        /// Which are kept.
+        known: Vec<String>,
+    },
 }
 
 /// What a reload did.
@@ -56,6 +100,33 @@ pub enum Reloaded {
 struct Last {
     since: Timestamp,
     faults: Vec<Fault>,
+    warnings: Vec<Fault>,
+    /// What ran before, newest first.
+    older: VecDeque<(Arc<Version>, Timestamp)>,
+    /// The folder's version, where a rollback keeps it from running.
+    held: Option<String>,
+}
+
+impl Last {
+    fn new() -> Self {
+        Self {
+            since: Timestamp::now(),
+            faults: Vec::new(),
+            warnings: Vec::new(),
+            older: VecDeque::new(),
+            held: None,
+        }
+    }
+
+    /// Keeps what ran until now.
+    fn keep(&mut self, version: Arc<Version>) {
+        // The empty one of before the first reading is nothing to go back to.
+        if version.dialogs().next().is_some() {
+            self.older.push_front((version, self.since));
+            self.older.truncate(MAX_OLDER);
+        }
+        self.since = Timestamp::now();
+    }
 }
 
 /// The dialogs of one folder.
@@ -83,10 +154,7 @@ impl Library {
             named,
             swaps: watch::Sender::new(()),
             current: RwLock::new(Version::empty(language)),
-            last: Mutex::new(Last {
-                since: Timestamp::now(),
-                faults: Vec::new(),
-            }),
+            last: Mutex::new(Last::new()),
         };
         library.reload();
         library
@@ -100,10 +168,7 @@ impl Library {
             named: Named::default(),
             swaps: watch::Sender::new(()),
             current: RwLock::new(version),
-            last: Mutex::new(Last {
-                since: Timestamp::now(),
-                faults: Vec::new(),
-            }),
+            last: Mutex::new(Last::new()),
         }
     }
 
@@ -135,18 +200,26 @@ impl Library {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = files::read(&self.folder, self.language).and_then(|files| {
             let compiled = Version::compile_for(&files, self.language, &self.named);
-            compiled.version.ok_or(compiled.faults)
+            let version = compiled.version.ok_or(compiled.faults)?;
+            Ok((version, compiled.warnings))
         });
         match loaded {
-            Ok(version) => {
+            Ok((version, warnings)) => {
                 last.faults.clear();
-                if version.id() == self.current().id() {
+                let current = self.current();
+                if last.held.as_deref() == Some(version.id()) {
+                    // Somebody went back from just this; only a change of the files ends that.
                     return Reloaded::Same;
                 }
-                last.since = Timestamp::now();
+                last.held = None;
+                last.warnings = warnings;
+                if version.id() == current.id() {
+                    return Reloaded::Same;
+                }
+                last.keep(current);
                 let id = version.id().to_owned();
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = version;
-                self.swaps.send_replace(());
+                last.older.retain(|(older, _)| older.id() != id);
+                self.put(version);
                 Reloaded::Swapped { version: id }
             }
             Err(faults) => {
@@ -154,6 +227,47 @@ impl Library {
                 Reloaded::Refused { faults }
             }
         }
+    }
+
+    fn put(&self, version: Arc<Version>) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = version;
+        self.swaps.send_replace(());
+    }
+
+    /// Gives new calls an older version: the one before, or the one that is named. It stays until the files change; calls
+    /// that go on keep theirs.
+    pub fn rollback(&self, to: Option<&str>) -> Result<RolledBack, RollbackError> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = match to {
+            None => (!last.older.is_empty())
+                .then_some(0)
+                .ok_or(RollbackError::NoOlder)?,
+            Some(id) => last
+                .older
+                .iter()
+                .position(|(older, _)| older.id() == id)
+                .ok_or_else(|| RollbackError::Unknown {
+                    version: id.to_owned(),
+                    known: last.older.iter().map(|(v, _)| v.id().to_owned()).collect(),
+                })?,
+        };
+        let (version, _) = last.older.remove(at).ok_or(RollbackError::NoOlder)?;
+        let from = self.current();
+        let folders = last.held.take().unwrap_or_else(|| from.id().to_owned());
+        last.held = (folders != version.id()).then_some(folders);
+        last.warnings.clear();
+        let told = RolledBack {
+            from: from.id().to_owned(),
+            version: version.id().to_owned(),
+        };
+        last.keep(from);
+        self.put(version);
+        tracing::warn!(
+            from = told.from,
+            version = told.version,
+            "dialogs rolled back: new calls use the older version until the files change"
+        );
+        Ok(told)
     }
 
     /// What it holds.
@@ -171,6 +285,16 @@ impl Library {
                 })
                 .collect(),
             faults: last.faults.clone(),
+            warnings: last.warnings.clone(),
+            rolled_back_from: last.held.clone(),
+            older: last
+                .older
+                .iter()
+                .map(|(version, since)| OlderVersion {
+                    version: version.id().to_owned(),
+                    since: *since,
+                })
+                .collect(),
         }
     }
 }

@@ -13,6 +13,7 @@
 
 pub mod check;
 pub mod coverage;
+pub mod definitions;
 pub mod files;
 pub mod keywords;
 pub mod library;
@@ -28,23 +29,27 @@ mod bounds;
 mod engine;
 mod explain;
 mod fill;
+mod flow;
 mod foresee;
 mod inspect;
 mod modules;
 mod near;
 mod prompts;
+mod questions;
 mod recognizers;
+mod recover;
 mod reply;
 mod settings;
 mod sounds;
 mod talk;
 mod values;
+mod web;
 
 #[cfg(test)]
 mod tests;
 
 pub use check::{Report, check_folder, check_folder_for};
-pub use library::{DialogInfo, Library, LibraryStatus};
+pub use library::{DialogInfo, Library, LibraryStatus, OlderVersion, RollbackError, RolledBack};
 pub use run::Dialog;
 pub use version::{Named, Version};
 pub use watch::Watch;

@@ -43,6 +43,9 @@ pub enum Setting {
     Ring,
     Voice,
     Speed,
+    AnswerTime,
+    Filler,
+    Query,
 }
 
 /// One row of the table.
@@ -108,6 +111,9 @@ pub const SETTINGS: &[Row] = &[
     row(Setting::Ring, ("ring", "звонить"), "сколько секунд звонить тому, на кого переводим", "how long the other one is rung, seconds", "30"),
     row(Setting::Voice, ("voice", "голос"), "каким голосом сказать: имя из voices в govorun.yaml; если он откажет, скажет следующий", "the voice that speaks: its name under `voices` in govorun.yaml; where it fails the next one speaks", r#""yandex""#),
     row(Setting::Speed, ("speed", "скорость"), "как быстро говорить: от 0.5 до 2, обычно 1; действует, если голос это умеет", "how fast to speak: 0.5 to 2, 1 is usual; for voices that can", "1.2"),
+    row(Setting::AnswerTime, ("timeout", "ожидание"), "сколько секунд ждать ответа сервера (http_get, http_post)", "seconds to wait for a server's answer", "5"),
+    row(Setting::Filler, ("filler", "заставка"), "что сказать, пока сервер думает; договаривается до конца", "said while the server thinks, to its end", r#""Минуту, проверяю.""#),
+    row(Setting::Query, ("query", "параметры"), "параметры адреса: ?имя=значение", "parameters of the address: ?name=value", "#{ number: 5 }"),
 ];
 
 /// Those of a prompt that may be interrupted.
@@ -153,6 +159,8 @@ pub(super) enum Taker {
     Digits,
     /// `transfer`.
     Transfer,
+    /// `http_get`, `http_post`.
+    Web,
 }
 
 impl Taker {
@@ -173,6 +181,10 @@ impl Taker {
                     || matches!(setting, Setting::Prompt | Setting::MinDigits)
             }
             Self::Transfer => setting == Setting::Ring,
+            Self::Web => matches!(
+                setting,
+                Setting::AnswerTime | Setting::Filler | Setting::Query
+            ),
         }
     }
 
@@ -223,6 +235,10 @@ pub(super) struct Options {
     min_voice_ms: u64,
     guard_ms: u64,
     resume_ms: u64,
+    /// How long a server's answer is awaited; `None`: as the server's settings say.
+    pub(super) answer_ms: Option<u64>,
+    pub(super) filler: Dynamic,
+    pub(super) query: Map,
 }
 
 impl Options {
@@ -248,6 +264,9 @@ impl Options {
             min_voice_ms: 500,
             guard_ms: 300,
             resume_ms: 2_000,
+            answer_ms: None,
+            filler: Dynamic::UNIT,
+            query: Map::new(),
         }
     }
 
@@ -319,6 +338,18 @@ impl Options {
             Setting::Ring => self.ring_ms = seconds(value, 1.0, 300.0, l)?,
             Setting::Voice => self.voice = Some(voice(value, l)?),
             Setting::Speed => self.speed_percent = speed(value, l)?,
+            Setting::AnswerTime => self.answer_ms = Some(seconds(value, 0.1, 60.0, l)?),
+            Setting::Filler => self.filler = value.clone(),
+            Setting::Query => {
+                let query = value.read_lock::<Map>().map(|map| map.clone());
+                self.query = query.ok_or_else(|| {
+                    tr!(
+                        l,
+                        "набор: #{{ имя: значение }}",
+                        "a map: #{{ name: value }}"
+                    )
+                })?;
+            }
         }
         Ok(())
     }

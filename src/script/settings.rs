@@ -50,18 +50,70 @@ pub(super) fn read<T: DeserializeOwned + Default>(
     serde_yaml::from_str(text).map_err(|error| {
         let place = error.location();
         let number = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-        let what = error.without_snippet().to_string();
+        let what = sentence(&error.without_snippet().to_string(), language);
         Fault {
             file: file.to_owned(),
             line: number(place.map(|p| p.line())),
             column: number(place.map(|p| p.column())),
-            message: tr!(
-                language,
-                "YAML не читается: {what}",
-                "the YAML can't be read: {what}"
-            ),
+            message: what,
         }
     })
+}
+
+/// The reader's sentence as an analyst reads it.
+fn sentence(english: &str, language: Language) -> String {
+    // It says where, too; the fault has that already.
+    let place = ["at line ", "line "].iter().find_map(|p| english.find(p));
+    let plain = match place {
+        Some(0) => english.split_once(": ").map_or(english, |(_, rest)| rest),
+        _ => english.split(" at line ").next().unwrap_or(english),
+    };
+    let quoted: Vec<&str> = plain.split('`').skip(1).step_by(2).collect();
+    if let Some((_, rest)) = plain.split_once("unknown field ") {
+        let (name, known) = rest.split_once(", ").unwrap_or((rest, ""));
+        let name = name.trim_matches(|c: char| !c.is_alphanumeric() && c != '_');
+        let known = known.split_once("one of").map_or(known, |(_, list)| list);
+        let known: Vec<&str> = known
+            .split([',', ' ', '`', '\'', '"'])
+            .filter(|word| !word.is_empty())
+            .collect();
+        let hint = super::talk::perhaps(language, name, known.iter().copied());
+        let known = known.join(", ");
+        let list = if hint.is_empty() {
+            tr!(language, ". Есть: {known}", ". There are: {known}")
+        } else {
+            String::new()
+        };
+        return tr!(
+            language,
+            "нет настройки «{name}»{hint}{list}",
+            "there is no setting {name:?}{hint}{list}"
+        );
+    }
+    if plain.contains("duplicate") {
+        let name = quoted.first().copied().unwrap_or_default();
+        return tr!(
+            language,
+            "«{name}» стоит дважды: оставьте одно [{plain}]",
+            "{name:?} stands twice: keep one [{plain}]"
+        );
+    }
+    if let Some((_, wanted)) = plain.split_once("expected ") {
+        let ru = match wanted.split([' ', ',']).find(|w| !matches!(*w, "a" | "an")) {
+            Some("string" | "borrowed") => "нужен текст (в кавычках)",
+            Some("map" | "struct" | "mapping") => "нужен набор строк «имя: значение»",
+            Some("sequence") => "нужен список: [одно, другое] или строки с «- »",
+            Some("boolean" | "bool") => "нужно true или false",
+            Some("integer" | "u64" | "i64" | "u32" | "float" | "f64") => "нужно число",
+            _ => "написано не то",
+        };
+        return tr!(language, "{ru} [{plain}]", "{plain}");
+    }
+    tr!(
+        language,
+        "это не YAML, проверьте отступы, кавычки и двоеточия [{plain}]",
+        "this is no YAML, check indents, quotes and colons: {plain}"
+    )
 }
 
 /// The file as text, without a byte order mark.

@@ -1,6 +1,6 @@
 //! One version of the dialogs: everything read, compiled and checked together, never changed afterwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -22,6 +22,7 @@ use super::inspect::{self, Known};
 use super::modules::Modules;
 use super::options::{self, Options, Taker};
 use super::recognizers;
+use super::recover;
 use super::run::Dialog;
 use super::settings::{self, Settings};
 use super::sounds::{Sounds, unreadable};
@@ -191,6 +192,8 @@ struct Build<'a> {
     /// Names of the server's voices, where they are known.
     voices: Option<&'a [String]>,
     texts: Vec<Saying>,
+    /// What is left of scripts that don't compile, and the words of what isn't: the rest is inspected, too.
+    broken: BTreeMap<String, (AST, BTreeSet<String>)>,
 }
 
 impl<'a> Build<'a> {
@@ -204,6 +207,7 @@ impl<'a> Build<'a> {
             answers: Answers::default(),
             voices,
             texts: Vec::new(),
+            broken: BTreeMap::new(),
         }
     }
 
@@ -335,9 +339,19 @@ impl<'a> Build<'a> {
                     ast.set_source(file.as_str());
                     sources.insert(path.to_owned(), ast);
                 }
-                Err(error) => self
-                    .faults
-                    .push(explain::parse(&error, file, text, self.language)),
+                Err(error) => {
+                    let found = recover::go_on(&engine, &scope, text, error);
+                    for error in &found.errors {
+                        let fault = explain::parse(error, file, text, self.language);
+                        if !self.faults.contains(&fault) {
+                            self.faults.push(fault);
+                        }
+                    }
+                    if let Some(mut rest) = found.rest {
+                        rest.set_source(file.as_str());
+                        self.broken.insert(path.to_owned(), (rest, found.blanked));
+                    }
+                }
             }
         }
         sources
@@ -427,8 +441,10 @@ impl<'a> Build<'a> {
                 let answers = Arc::new(self.answers.clone());
                 (Settings::default(), Options::new(answers))
             };
-            // One that doesn't compile has told its fault.
-            let Some(ast) = sources.get(path) else {
+            let none = BTreeSet::new();
+            let whole = sources.get(path);
+            let broken = self.broken.get(path);
+            let Some(ast) = whole.or(broken.map(|(rest, _)| rest)) else {
                 continue;
             };
             let found = inspect::inspect(
@@ -443,13 +459,17 @@ impl<'a> Build<'a> {
                     defaults: &defaults,
                     is_dialog,
                     voices: self.voices,
+                    blanked: broken.map_or(&none, |(_, words)| words),
                 },
             );
             self.texts
                 .extend(foresee::texts(ast, &settings, &defaults, &self.sounds));
             self.faults.extend(found.faults);
-            self.warnings.extend(found.warnings);
-            if is_dialog {
+            // Slips in what is left of a broken script may be none in the whole.
+            if whole.is_some() {
+                self.warnings.extend(found.warnings);
+            }
+            if is_dialog && whole.is_some() {
                 let on_hang_up = ON_HANG_UP.into_iter().find(|name| {
                     ast.iter_functions()
                         .any(|f| f.name == *name && f.params.len() == 1)

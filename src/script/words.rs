@@ -6,6 +6,7 @@ use rhai::{Dynamic, FuncRegistration, Module};
 use super::api;
 use super::reply::ScriptReply;
 use super::talk::Talk;
+use super::web::{self, ScriptAnswer};
 
 /// How a word enters the engine.
 #[derive(Clone, Copy)]
@@ -16,6 +17,8 @@ pub(super) enum Kind {
     Value(fn(&Talk) -> Dynamic),
     /// A field of a reply: in English, and in Russian where its words differ.
     Field(fn(&ScriptReply) -> Dynamic, fn(&ScriptReply) -> Dynamic),
+    /// A field of a server's answer, likewise.
+    Answer(fn(&ScriptAnswer) -> Dynamic, fn(&ScriptAnswer) -> Dynamic),
     /// A method of a reply.
     Method(fn(&mut Module, &str)),
     /// A function that the dialog defines and the runtime calls.
@@ -29,8 +32,9 @@ pub struct Word {
     pub en: &'static str,
     /// Russian name.
     pub ru: &'static str,
-    /// How it is written: the parameters of a function.
-    pub form: &'static str,
+    /// How it is written: the parameters of a function, those that may be left out with a `?`, and the type that comes of
+    /// it, as editors call it.
+    form: &'static str,
     /// What it does, in Russian.
     pub doc_ru: &'static str,
     /// What it does, in English.
@@ -60,53 +64,134 @@ const fn row(
     }
 }
 
-use Kind::{Field, Function, Handler, Method, Value};
+use Kind::{Answer, Field, Function, Handler, Method, Value};
 
 /// All words but the keywords and settings.
 #[rustfmt::skip]
 pub const WORDS: &[Word] = &[
-    row(Function(api::play), ("play", "проиграть"), "(name, options)", "проигрывает файл из sounds (или список файлов); возвращается, когда дослушали или перебили", "plays a file of sounds, or a list; returns when heard or cut", r#"play("greeting");"#),
-    row(Function(api::say), ("say", "сказать"), "(text, options)", "произносит текст; ${параметр} заменяется значением", "speaks a text; ${param} is filled in", r#"say("Здравствуйте, ${name}!");"#),
-    row(Function(api::listen), ("listen", "слушать"), "(options)", "слушает ответ, ничего не говоря", "one listening window, no prompt", r#"let answer = listen(#{ timeout: 3 });"#),
-    row(Function(api::ask), ("ask", "спросить"), "(prompt, options)", "говорит вопрос и слушает ответ; переспрашивает attempts раз", "a prompt and a window; asks again, up to attempts times", r#"let answer = ask("Вы приедете?", #{ expect: ["yes", "no"], attempts: 3 });"#),
-    row(Function(api::menu), ("menu", "меню"), "(prompt, branches, options)", "выбор цифрой или словом; возвращает значение выбранной ветки или ()", "a choice by digit or word; gives the branch's value, or ()", r#"let part = menu("Для записи нажмите 1.", #{ "1, yes": "booking", "0, operator": "operator" });"#),
-    row(Function(api::digits), ("digits", "цифры"), "(count, options)", "принимает столько цифр, клавишами или голосом", "collects so many digits, by key or by voice", r#"let code = digits(4, #{ prompt: "Введите код.", attempts: 2 });"#),
+    row(Function(api::play), ("play", "проиграть"), "(sound, options?) -> Reply", "проигрывает файл из sounds (или список файлов); возвращается, когда дослушали или перебили", "plays a file of sounds, or a list; returns when heard or cut", r#"play("greeting");"#),
+    row(Function(api::say), ("say", "сказать"), "(text, options?) -> Reply", "произносит текст; ${параметр} заменяется значением", "speaks a text; ${param} is filled in", r#"say("Здравствуйте, ${name}!");"#),
+    row(Function(api::listen), ("listen", "слушать"), "(options?) -> Reply", "слушает ответ, ничего не говоря", "one listening window, no prompt", r#"let answer = listen(#{ timeout: 3 });"#),
+    row(Function(api::ask), ("ask", "спросить"), "(prompt, options?) -> Reply", "говорит вопрос и слушает ответ; переспрашивает attempts раз", "a prompt and a window; asks again, up to attempts times", r#"let answer = ask("Вы приедете?", #{ expect: ["yes", "no"], attempts: 3 });"#),
+    row(Function(api::menu), ("menu", "меню"), "(prompt, branches, options?) -> ?", "выбор цифрой или словом; возвращает значение выбранной ветки или ()", "a choice by digit or word; gives the branch's value, or ()", r#"let part = menu("Для записи нажмите 1.", #{ "1, yes": "booking", "0, operator": "operator" });"#),
+    row(Function(api::digits), ("digits", "цифры"), "(count, options?) -> Reply", "принимает столько цифр, клавишами или голосом", "collects so many digits, by key or by voice", r#"let code = digits(4, #{ prompt: "Введите код.", attempts: 2 });"#),
     row(Function(api::record), ("record", "записать"), "()", "начинает запись разговора", "begins to record the call", "record();"),
     row(Function(api::record_stop), ("record_stop", "остановить_запись"), "()", "кончает запись", "ends the recording", "record_stop();"),
-    row(Function(api::transfer), ("transfer", "перевести"), "(number, options)", "соединяет с другим номером; возвращает answered, busy, no_answer или failed", "connects to another number; gives answered, busy, no_answer or failed", r#"let result = transfer("88001234567", #{ ring: 20 });"#),
+    row(Function(api::transfer), ("transfer", "перевести"), "(number, options?) -> string", "соединяет с другим номером; возвращает answered, busy, no_answer или failed", "connects to another number; gives answered, busy, no_answer or failed", r#"let result = transfer("88001234567", #{ ring: 20 });"#),
     row(Function(api::pause), ("pause", "пауза"), "(seconds)", "ждёт столько секунд; сказанное за это время не теряется", "waits so many seconds; what is said meanwhile is kept", "pause(1.5);"),
     row(Function(api::hang_up), ("hang_up", "положить_трубку"), "()", "кладёт трубку; сценарий может ещё записать итог", "hangs up; the dialog may still leave its outcome", "hang_up();"),
-    row(Function(api::finish), ("finish", "завершить"), "(outcome, data)", "кончает разговор с таким итогом и данными для 1С", "ends the dialog with that outcome and data for 1C", r#"finish("confirmed");"#),
+    row(Function(api::finish), ("finish", "завершить"), "(outcome, data?)", "кончает разговор с таким итогом и данными для 1С", "ends the dialog with that outcome and data for 1C", r#"finish("confirmed");"#),
     row(Function(api::stage), ("stage", "этап"), "(name)", "отмечает в истории, где сейчас разговор", "marks where the dialog is", r#"stage("greeting");"#),
     row(Function(api::set), ("set", "запомнить"), "(key, value)", "запоминает значение для 1С и для ${key}", "keeps a value for 1C and for ${key}", r#"set("comment", answer.text);"#),
-    row(Function(api::param), ("param", "параметр"), "(key, otherwise)", "параметр, который дала 1С; если его нет — второе значение или ()", "a parameter that 1C gave; else the second value, or ()", r#"let name = param("name", "клиент");"#),
+    row(Function(api::param), ("param", "параметр"), "(key, otherwise?) -> ?", "параметр, который дала 1С; если его нет — второе значение или ()", "a parameter that 1C gave; else the second value, or ()", r#"let name = param("name", "клиент");"#),
     row(Function(api::log), ("log", "журнал"), "(text)", "пишет в историю звонка", "writes into the call's history", r#"log("клиент сомневается");"#),
-    row(Function(api::event), ("event", "событие"), "(name, data)", "событие в истории звонка", "an event in the call's history", r#"event("promise", #{ day: "завтра" });"#),
+    row(Function(api::event), ("event", "событие"), "(name, data?)", "событие в истории звонка", "an event in the call's history", r#"event("promise", #{ day: "завтра" });"#),
     row(Function(api::call_again), ("call_again", "перезвонить"), "(when)", "просит позвонить ещё раз: через столько секунд или во время \"18:30\", \"25.11.2026 18:30\"", "asks for another attempt: in so many seconds, or at \"18:30\", \"2026-11-25 18:30\"", r#"call_again("18:30");"#),
 
-    row(Value(api::phone), ("phone", "телефон"), "", "номер человека; () — номер скрыт", "the person's number; () where it is hidden", r#"log("номер " + phone);"#),
-    row(Value(api::attempt), ("attempt", "попытка"), "", "которая это попытка дозвона, от 1", "which attempt this is, from 1", r#"if attempt > 1 { say("Звоним ещё раз."); }"#),
-    row(Value(api::call_id), ("call_id", "номер_звонка"), "", "номер звонка, который дала 1С", "1C's id of the call", "log(call_id);"),
+    row(Function(web::http_get), ("http_get", "http_получить"), "(url, options?) -> Answer", "спрашивает 1С или другой сервер посреди разговора; только серверы из web.hosts в govorun.yaml", "asks 1C or another server in mid-call; only those in web.hosts of govorun.yaml", r#"let debt = http_get("/hs/debt", #{ query: #{ phone: phone }, filler: "Минуту, проверяю." }); if debt.ok { say(`Ваш долг ${debt.data.sum}`); }"#),
+    row(Function(web::http_post), ("http_post", "http_отправить"), "(url, data, options?) -> Answer", "отправляет данные (JSON) 1С или другому серверу", "hands data (JSON) to 1C or another server", r#"let taken = http_post("/hs/order", #{ phone: phone, when: answer.date });"#),
 
-    row(Field(|r| r.reply().text.as_str().into(), |r| r.reply().text.as_str().into()), ("text", "текст"), "", "что сказал человек", "what was said", r#"set("said", answer.text);"#),
-    row(Field(|r| r.reply().kind.as_str().into(), |r| r.kind_ru().into()), ("kind", "вид"), "", "чем кончилось слушание: speech (речь), digits (цифры), no_input (молчание), too_long (слишком_долго), failed (сбой)", "how it ended: speech, digits, no_input, too_long, failed", r#"if answer.kind == "no_input" { finish("silent"); }"#),
-    row(Field(|r| r.reply().intent().unwrap_or("").into(), |r| r.intent_ru().into()), ("intent", "смысл"), "", "имя понятого ответа или пустая строка", "the understood answer's name, or an empty string", r#"switch answer.intent { "yes" => say("Ждём!"), _ => say("Жаль.") }"#),
-    row(Field(|r| r.reply().digits.as_str().into(), |r| r.reply().digits.as_str().into()), ("digits", "цифры"), "", "нажатые или названные цифры", "digits, keyed or spoken", r#"set("code", answer.digits);"#),
-    row(Field(ScriptReply::number, ScriptReply::number), ("number", "число"), "", "названное число; () — не названо или неясно", "the number; () where there is none for sure", r#"if answer.number != () && answer.number > 2 { say("Много!"); }"#),
-    row(Field(ScriptReply::sum, ScriptReply::sum), ("sum", "сумма"), "", "названная сумма в рублях; () — не названа или неясна", "the sum in roubles; () where there is none for sure", r#"set("promised", answer.sum);"#),
-    row(Field(ScriptReply::date, ScriptReply::date), ("date", "дата"), "", "названный день: \"2026-11-25\", промежуток: #{ from, to }; () — не назван или неясен", "the day: \"2026-11-25\", a stretch: #{ from, to }; () where there is none for sure", r#"finish("reschedule", #{ date: answer.date });"#),
-    row(Field(ScriptReply::time, ScriptReply::time), ("time", "время"), "", "названное время: \"17:30\", промежуток: #{ from, to }; () — не названо или неясно", "the time: \"17:30\", a stretch: #{ from, to }; () where there is none for sure", r#"set("time", answer.time);"#),
-    row(Field(ScriptReply::phone, ScriptReply::phone), ("phone", "телефон"), "", "названный номер: \"+79121234567\"; () — не назван или неясен", "the telephone number: \"+79121234567\"; () where there is none for sure", r#"set("other_phone", answer.phone);"#),
-    row(Field(api::unsure, api::unsure_ru), ("unsure", "неясно"), "", "список того, что названо неясно: number (число), sum (сумма), date (дата), time (время), phone (телефон), digits (цифры)", "what was named unclearly: number, sum, date, time, phone, digits", r#"if "time" in answer.unsure { say("Утра или вечера?"); }"#),
-    row(Field(|r| r.is("yes").into(), |r| r.is("yes").into()), ("yes", "да"), "", "ответ «да»", "the answer is yes", r#"if answer.yes { finish("confirmed"); }"#),
-    row(Field(|r| r.is("no").into(), |r| r.is("no").into()), ("no", "нет"), "", "ответ «нет»", "the answer is no", r#"if answer.no { finish("declined"); }"#),
-    row(Field(|r| r.reply().barged_in.into(), |r| r.reply().barged_in.into()), ("barged_in", "перебил"), "", "человек перебил фразу", "the prompt was cut", "if answer.barged_in { pause(0.3); }"),
-    row(Field(|r| i64::from(r.reply().attempts).into(), |r| i64::from(r.reply().attempts).into()), ("attempts", "попыток"), "", "с которого раза ответили", "asked so often", "if answer.attempts > 1 { log(\"переспросили\"); }"),
-    row(Field(api::parts, api::parts), ("parts", "части"), "", "высказывания, из которых сложен ответ", "the utterances that it was put together from", "log(answer.parts.len());"),
-    row(Method(api::is), ("is", "это"), "(name)", "ответ понят как name", "the answer is understood as name", r#"if answer.is("later") { finish("reschedule"); }"#),
+    row(Value(api::phone), ("phone", "телефон"), "-> string", "номер человека; () — номер скрыт", "the person's number; () where it is hidden", r#"log("номер " + phone);"#),
+    row(Value(api::attempt), ("attempt", "попытка"), "-> int", "которая это попытка дозвона, от 1", "which attempt this is, from 1", r#"if attempt > 1 { say("Звоним ещё раз."); }"#),
+    row(Value(api::call_id), ("call_id", "номер_звонка"), "-> string", "номер звонка, который дала 1С", "1C's id of the call", "log(call_id);"),
+
+    row(Field(|r| r.reply().text.as_str().into(), |r| r.reply().text.as_str().into()), ("text", "текст"), "-> string", "что сказал человек", "what was said", r#"set("said", answer.text);"#),
+    row(Field(|r| r.reply().kind.as_str().into(), |r| r.kind_ru().into()), ("kind", "вид"), "-> string", "чем кончилось слушание: speech (речь), digits (цифры), no_input (молчание), too_long (слишком_долго), failed (сбой)", "how it ended: speech, digits, no_input, too_long, failed", r#"if answer.kind == "no_input" { finish("silent"); }"#),
+    row(Field(|r| r.reply().intent().unwrap_or("").into(), |r| r.intent_ru().into()), ("intent", "смысл"), "-> string", "имя понятого ответа или пустая строка", "the understood answer's name, or an empty string", r#"switch answer.intent { "yes" => say("Ждём!"), _ => say("Жаль.") }"#),
+    row(Field(|r| r.reply().digits.as_str().into(), |r| r.reply().digits.as_str().into()), ("digits", "цифры"), "-> string", "нажатые или названные цифры", "digits, keyed or spoken", r#"set("code", answer.digits);"#),
+    row(Field(ScriptReply::number, ScriptReply::number), ("number", "число"), "-> ?", "названное число; () — не названо или неясно", "the number; () where there is none for sure", r#"if answer.number != () && answer.number > 2 { say("Много!"); }"#),
+    row(Field(ScriptReply::sum, ScriptReply::sum), ("sum", "сумма"), "-> ?", "названная сумма в рублях; () — не названа или неясна", "the sum in roubles; () where there is none for sure", r#"set("promised", answer.sum);"#),
+    row(Field(ScriptReply::date, ScriptReply::date), ("date", "дата"), "-> ?", "названный день: \"2026-11-25\", промежуток: #{ from, to }; () — не назван или неясен", "the day: \"2026-11-25\", a stretch: #{ from, to }; () where there is none for sure", r#"finish("reschedule", #{ date: answer.date });"#),
+    row(Field(ScriptReply::time, ScriptReply::time), ("time", "время"), "-> ?", "названное время: \"17:30\", промежуток: #{ from, to }; () — не названо или неясно", "the time: \"17:30\", a stretch: #{ from, to }; () where there is none for sure", r#"set("time", answer.time);"#),
+    row(Field(ScriptReply::phone, ScriptReply::phone), ("phone", "телефон"), "-> ?", "названный номер: \"+79121234567\"; () — не назван или неясен", "the telephone number: \"+79121234567\"; () where there is none for sure", r#"set("other_phone", answer.phone);"#),
+    row(Field(api::unsure, api::unsure_ru), ("unsure", "неясно"), "-> array", "список того, что названо неясно: number (число), sum (сумма), date (дата), time (время), phone (телефон), digits (цифры)", "what was named unclearly: number, sum, date, time, phone, digits", r#"if "time" in answer.unsure { say("Утра или вечера?"); }"#),
+    row(Field(|r| r.is("yes").into(), |r| r.is("yes").into()), ("yes", "да"), "-> bool", "ответ «да»", "the answer is yes", r#"if answer.yes { finish("confirmed"); }"#),
+    row(Field(|r| r.is("no").into(), |r| r.is("no").into()), ("no", "нет"), "-> bool", "ответ «нет»", "the answer is no", r#"if answer.no { finish("declined"); }"#),
+    row(Field(|r| r.reply().barged_in.into(), |r| r.reply().barged_in.into()), ("barged_in", "перебил"), "-> bool", "человек перебил фразу", "the prompt was cut", "if answer.barged_in { pause(0.3); }"),
+    row(Field(|r| i64::from(r.reply().attempts).into(), |r| i64::from(r.reply().attempts).into()), ("attempts", "попыток"), "-> int", "с которого раза ответили", "asked so often", "if answer.attempts > 1 { log(\"переспросили\"); }"),
+    row(Field(api::parts, api::parts), ("parts", "части"), "-> array", "высказывания, из которых сложен ответ", "the utterances that it was put together from", "log(answer.parts.len());"),
+    row(Method(api::is), ("is", "это"), "(name) -> bool", "ответ понят как name", "the answer is understood as name", r#"if answer.is("later") { finish("reschedule"); }"#),
+
+    row(Answer(ScriptAnswer::ok, ScriptAnswer::ok), ("ok", "успешно"), "-> bool", "сервер ответил, и ответил 2xx", "the server answered 2xx", r#"let a = http_get("/hs/x"); if !a.ok { say("Не получилось узнать."); }"#),
+    row(Answer(ScriptAnswer::status, ScriptAnswer::status), ("status", "код"), "-> int", "код ответа сервера; 0 — ответа нет", "the server's status; 0: no answer", r#"let a = http_get("/hs/x"); if a.status == 404 { say("Заказа нет."); }"#),
+    row(Answer(ScriptAnswer::data, ScriptAnswer::data), ("data", "данные"), "-> ?", "что ответил сервер: поля JSON через точку, или текст", "what the server answered: JSON by its fields, or a text", r#"let a = http_get("/hs/x"); if a.ok { set("sum", a.data.sum); }"#),
+    row(Answer(ScriptAnswer::error, ScriptAnswer::error_ru), ("error", "ошибка"), "-> string", "почему нет ответа: timeout (время_вышло), unreachable (не_отвечает), refused (отказ), too_large (слишком_много), not_json (не_json), redirects (перенаправления); пусто — ответ есть", "why there is no good answer: timeout, unreachable, refused, too_large, not_json, redirects; empty: there is one", r#"let a = http_get("/hs/x"); log(a.error);"#),
 
     row(Handler, ("on_hang_up", "при_отбое"), "(reason)", "эту функцию вызывают, если человек положил трубку", "called when the person hangs up", r#"fn on_hang_up(reason) { set("cut", true); }"#),
 ];
+
+/// Parameters of the words: English and Russian name, type as editors call it.
+const PARAMETERS: &[(&str, &str, &str)] = &[
+    ("sound", "звук", "?"),
+    ("text", "текст", "?"),
+    ("prompt", "вопрос", "?"),
+    ("options", "настройки", "map"),
+    ("branches", "ветки", "map"),
+    ("count", "сколько", "int"),
+    ("number", "номер", "string"),
+    ("seconds", "секунды", "float"),
+    ("outcome", "итог", "string"),
+    ("data", "данные", "?"),
+    ("name", "имя", "string"),
+    ("key", "ключ", "string"),
+    ("value", "значение", "?"),
+    ("otherwise", "запасное", "?"),
+    ("when", "когда", "?"),
+    ("url", "адрес", "string"),
+    ("reason", "причина", "string"),
+];
+
+/// A parameter of a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parameter {
+    pub(super) en: &'static str,
+    pub(super) ru: &'static str,
+    /// As editors call it; `?` is anything.
+    pub(super) kind: &'static str,
+    pub(super) may_be_left_out: bool,
+}
+
+impl Word {
+    /// Its parameters, in their order.
+    pub(super) fn parameters(&self) -> Vec<Parameter> {
+        let inside = self.form.split(')').next().unwrap_or_default();
+        let names = inside.trim_start_matches('(').split(", ");
+        names
+            .filter_map(|name| {
+                let plain = name.trim_end_matches('?');
+                let row = PARAMETERS.iter().find(|(en, ..)| *en == plain)?;
+                Some(Parameter {
+                    en: row.0,
+                    ru: row.1,
+                    kind: row.2,
+                    may_be_left_out: name.ends_with('?'),
+                })
+            })
+            .collect()
+    }
+
+    /// The type of what it gives; empty where it gives nothing.
+    pub(super) fn gives(&self) -> &'static str {
+        self.form.split_once("-> ").map_or("", |(_, kind)| kind)
+    }
+
+    /// How many parameters it may be given.
+    pub(super) fn arity(&self) -> std::ops::RangeInclusive<usize> {
+        let all = self.parameters();
+        let needed = all.iter().filter(|p| !p.may_be_left_out).count();
+        needed..=all.len()
+    }
+
+    /// `(prompt, options)`, in the language of the name that was `written`.
+    pub(super) fn form(&self, written: &str) -> String {
+        let all = self.parameters();
+        let names: Vec<&str> = all
+            .iter()
+            .map(|p| if written == self.en { p.en } else { p.ru })
+            .collect();
+        format!("({})", names.join(", "))
+    }
+}
 
 /// Names of the built-in answers, English and Russian: either may stand in `expect` and `is`.
 pub const ANSWERS: &[(&str, &str)] = &[
@@ -143,6 +228,7 @@ pub(super) const ON_HANG_UP: [&str; 2] = ["on_hang_up", "при_отбое"];
 /// Registers functions, fields and methods under both names.
 pub(super) fn register(module: &mut Module) {
     module.set_custom_type::<ScriptReply>("Reply");
+    module.set_custom_type::<ScriptAnswer>("Answer");
     for word in WORDS {
         match word.kind {
             Function(install) | Method(install) => {
@@ -153,6 +239,12 @@ pub(super) fn register(module: &mut Module) {
                 for (name, read) in [(word.en, en), (word.ru, ru)] {
                     FuncRegistration::new_getter(name)
                         .set_into_module(module, move |reply: &mut ScriptReply| read(reply));
+                }
+            }
+            Answer(en, ru) => {
+                for (name, read) in [(word.en, en), (word.ru, ru)] {
+                    FuncRegistration::new_getter(name)
+                        .set_into_module(module, move |answer: &mut ScriptAnswer| read(answer));
                 }
             }
             Value(_) | Handler => {}

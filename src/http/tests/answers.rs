@@ -486,3 +486,33 @@ async fn dialogs_are_shown_with_their_faults() {
         json!([])
     );
 }
+
+#[tokio::test]
+async fn dialogs_are_rolled_back() {
+    let server = start().await;
+    let rollback = "/api/v1/dialogs/rollback";
+    let ask = async |path: &str| server.ask("POST", path, TOKEN, "").await;
+    let none = ask(rollback).await;
+    assert_eq!(none.status, 409, "{none:?}");
+    let scripts = server.folder.path().join("scripts");
+    std::fs::write(scripts.join("визит.rhai"), "finish(\"new\");").unwrap();
+    let old = server.library.current().id().to_owned();
+    server.library.reload();
+    let new = server.library.current().id().to_owned();
+    let done = ask(rollback).await;
+    assert_eq!(done.status, 200, "{done:?}");
+    assert_eq!(
+        done.json(),
+        serde_json::json!({"from": new, "version": old})
+    );
+    let list = server.get("/api/v1/dialogs").await.json();
+    assert_eq!(list["version"], old);
+    assert_eq!(list["rolled_back_from"], new);
+    assert_eq!(list["older"][0]["version"], new);
+    assert_eq!(ask(&format!("{rollback}?version={new}")).await.status, 200);
+    assert_eq!(server.library.current().id(), new);
+    for (query, status) in [("?version=none", 409), ("?verison=x", 422)] {
+        let got = ask(&format!("{rollback}{query}")).await;
+        assert_eq!(got.status, status, "{got:?}");
+    }
+}

@@ -421,14 +421,18 @@ fn the_table_is_whole() {
             word.en
         );
         // A field may have a function's name: `digits(4)` and `answer.digits`.
-        let field = matches!(word.kind, Kind::Field(..) | Kind::Method(_));
+        let field = match word.kind {
+            Kind::Field(..) | Kind::Method(_) => 1,
+            Kind::Answer(..) => 2,
+            _ => 0,
+        };
         for name in [word.en, word.ru] {
             assert!(seen.insert((name, field)), "{name} stands twice");
             match word.kind {
                 Kind::Function(_) | Kind::Method(_) => {
                     assert!(has(name), "{name}: {registered:#?}");
                 }
-                Kind::Field(..) => assert!(
+                Kind::Field(..) | Kind::Answer(..) => assert!(
                     has(&format!("get${name}")) || registered.iter().any(|s| s.contains(name)),
                     "{name}"
                 ),
@@ -444,7 +448,8 @@ fn the_table_is_whole() {
         assert_eq!(compiled.faults, [], "{}", word.example);
     }
     for row in options::SETTINGS {
-        assert!(seen.insert((row.en, true)) || row.en == "digits" || row.en == "attempts");
+        let shared = ["digits", "attempts", "timeout"].contains(&row.en);
+        assert!(seen.insert((row.en, 1)) || shared, "{}", row.en);
         assert!(!row.doc_ru.is_empty() && !row.doc_en.is_empty());
         let answers = std::sync::Arc::default();
         let base = options::Options::new(answers);
@@ -456,6 +461,7 @@ fn the_table_is_whole() {
                 options::Taker::Ask,
                 options::Taker::Digits,
                 options::Taker::Transfer,
+                options::Taker::Web,
             ];
             let taken = takers
                 .iter()
@@ -535,4 +541,59 @@ fn times_and_rules_of_a_window_come_from_the_settings() {
             .unwrap_err();
         assert!(fault.contains(name) && fault.contains("секунд"), "{fault}");
     }
+}
+
+#[test]
+fn another_server_is_asked_in_mid_call() {
+    use crate::net::web::{WebAnswer, WebFault};
+    let text = r#"
+        let debt = http_get("/hs/долг?a=1", #{ query: #{ номер: "А 1", n: 5 }, filler: "Минуту.", timeout: 3 });
+        if debt.ok { set("sum", debt.data.сумма.целых); set("код", debt.код); }
+        let taken = http_отправить("/hs/заказ", #{ имя: "${имя}", состав: [1, 2.5] });
+        log(`${taken.успешно} ${taken.status} ${taken.error} ${taken.ошибка} ${taken.данные == ()}`);
+        let late = http_post("/x", ());
+        finish(late.ошибка, #{ en: late.error, status: late.status });
+    "#;
+    let data = json!({ "сумма": { "целых": 1500 } });
+    let talked = talk(
+        text,
+        json!({ "имя": "Анна" }),
+        vec![
+            Do::Give(Answer::Web(WebAnswer::of(200, data))),
+            Do::Give(Answer::Web(WebAnswer::of(503, json!(null)))),
+            Do::Give(Answer::Web(WebAnswer::failed(WebFault::Timeout { ms: 5 }))),
+        ],
+    );
+    assert_eq!(talked.outcome(), Some("время_вышло"));
+    assert_eq!(talked.end.data["sum"], 1500);
+    assert_eq!(talked.end.data["код"], 200);
+    assert_eq!(talked.end.data["en"], "timeout");
+    assert!(
+        talked.saw("web GET /hs/долг?a=1&n=5&%D0%BD%D0%BE%D0%BC%D0%B5%D1%80=%D0%90%201  1"),
+        "{:#?}",
+        talked.seen
+    );
+    assert!(talked.saw(r#"web POST /hs/заказ {"имя":"${имя}","состав":[1,2.5]} 0"#));
+    assert!(talked.saw(r#"note log {"text":"false 503 refused отказ true"}"#));
+    // A hang-up ends the wait; a host that isn't allowed is the dialog's fault.
+    let gone = talk(
+        "fn on_hang_up(r) { set(\"x\", 1); } http_get(\"/x\"); finish(\"?\");",
+        json!({}),
+        vec![Do::HangUp],
+    );
+    assert_eq!((gone.outcome(), &gone.end.data["x"]), (None, &json!(1)));
+    let refused = WebFault::NotAllowed {
+        url: "http://x".to_owned(),
+        allowed: "http://y".to_owned(),
+    };
+    let fault = talk(
+        "\nhttp_get(\"http://x\");",
+        json!({}),
+        vec![Do::Give(Answer::Web(WebAnswer::failed(refused)))],
+    );
+    let fault = fault.end.fault.unwrap();
+    assert!(
+        fault.line == 2 && fault.message.contains("web.hosts"),
+        "{fault:?}"
+    );
 }

@@ -52,9 +52,9 @@ fn faults_name_line_column_and_the_mend() {
             &["«-»", "ничего"],
         ),
         (
-            "let a = listen();\nlog(a.txet);",
+            "let a = [listen()];\nlog(a[0].txet);",
             2,
-            7,
+            10,
             &["«txet»", "«text»"],
         ),
         ("transfer(\"8912&SIP\");", 1, 1, &["8912&SIP"]),

@@ -3,9 +3,11 @@
 mod check;
 mod dialogs;
 mod faults;
+mod fixtures;
 mod limits;
 mod reload;
 mod shipped;
+mod storm;
 mod texts;
 
 use std::collections::VecDeque;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::super::library::{Library, Reloaded};
+use super::super::library::{Library, Reloaded, RollbackError};
 use super::super::watch::Watch;
 use super::*;
 
@@ -170,4 +170,49 @@ fn a_replaced_folder_is_seen() {
     within_a_second("the new folder is watched", || {
         outcome(&library).as_deref() == Some("old")
     });
+}
+
+#[test]
+fn a_rollback_stays_until_the_files_change() {
+    let folder = folder(OLD);
+    let path = folder.path().join("d.rhai");
+    let library = Library::open(folder.path(), Language::Ru);
+    let old = library.current().id().to_owned();
+    assert_eq!(library.rollback(None), Err(RollbackError::NoOlder));
+    fs::write(&path, NEW).unwrap();
+    library.reload();
+    let new = library.current().id().to_owned();
+    let pinned = library.dialog("d").unwrap();
+
+    let told = library.rollback(None).unwrap();
+    assert_eq!((&told.from, &told.version), (&new, &old));
+    assert_eq!(outcome(&library).as_deref(), Some("old"));
+    assert_eq!(pinned.version().id(), new);
+    assert_eq!(library.status().rolled_back_from.as_deref(), Some(&*new));
+    // The same files again, a fault in them: the old version stays.
+    assert_eq!(library.reload(), Reloaded::Same);
+    fs::write(&path, BAD).unwrap();
+    assert!(matches!(library.reload(), Reloaded::Refused { .. }));
+    fs::write(&path, NEW).unwrap();
+    assert_eq!(library.reload(), Reloaded::Same);
+    assert_eq!(outcome(&library).as_deref(), Some("old"));
+
+    // Back to where we came from, by its name.
+    let wrong = library.rollback(Some("нет"));
+    assert!(matches!(wrong, Err(RollbackError::Unknown { known, .. }) if known == [new.clone()]));
+    library.rollback(Some(&new)).unwrap();
+    assert_eq!(outcome(&library).as_deref(), Some("new"));
+    assert_eq!(library.status().rolled_back_from, None);
+    // And what is mended comes by itself.
+    library.rollback(None).unwrap();
+    fs::write(&path, "let a = listen(); finish(\"mended\");").unwrap();
+    assert!(matches!(library.reload(), Reloaded::Swapped { .. }));
+    assert_eq!(outcome(&library).as_deref(), Some("mended"));
+    let older: Vec<String> = library
+        .status()
+        .older
+        .into_iter()
+        .map(|o| o.version)
+        .collect();
+    assert_eq!(older, [old, new]);
 }

@@ -132,26 +132,31 @@ fn the_menu_books_tells_and_transfers() {
     assert!(talked.saw("transfer 205 30000"), "{:#?}", talked.seen);
 }
 
+/// Puts the tables of the reference between their marks; `GOVORUN_BLESS=1` writes the file anew.
 #[test]
-fn the_guide_names_every_word_and_its_examples_are_sound() {
-    use super::super::{
-        keywords::KEYWORDS,
-        options::SETTINGS,
-        words::{ANSWERS, WORDS},
-    };
-    let guide = std::fs::read_to_string(folder().join("README.md")).unwrap();
-    let mut names: Vec<&str> = WORDS.iter().flat_map(|w| [w.en, w.ru]).collect();
-    names.extend(
-        SETTINGS
-            .iter()
-            .filter(|s| s.en != "prompt" && s.en != "min" && s.en != "ring")
-            .flat_map(|s| [s.en, s.ru]),
-    );
-    names.extend(ANSWERS.iter().flat_map(|(en, ru)| [*en, *ru]));
-    for name in names {
-        assert!(guide.contains(name), "the guide doesn't name {name}");
+fn the_guide_has_the_tables_of_the_words_and_its_examples_are_sound() {
+    use super::super::definitions::{editor, reference, russian};
+    let path = folder().join("README.md");
+    let guide = std::fs::read_to_string(&path).unwrap();
+    let mut whole = guide.clone();
+    for table in reference() {
+        let (from, to) = (
+            format!("<!-- таблица: {} -->\n", table.title),
+            "<!-- конец таблицы -->",
+        );
+        let (before, rest) = whole
+            .split_once(&from)
+            .unwrap_or_else(|| panic!("the guide has no {from}"));
+        let (_, after) = rest.split_once(to).unwrap();
+        whole = format!("{before}{from}{}{to}{after}", table.text);
     }
-    assert!(KEYWORDS.iter().filter(|k| guide.contains(k.ru[0])).count() > 20);
+    if std::env::var_os("GOVORUN_BLESS").is_some() {
+        std::fs::write(&path, &whole).unwrap();
+    }
+    assert!(
+        whole == guide,
+        "scripts/README.md: its tables are not those of `govorun definitions --table`"
+    );
     for example in guide.split("```rhai").skip(1) {
         let text = example.split("```").next().unwrap();
         let compiled = Version::compile(&files(&[("d.rhai", text)]), Language::Ru);
@@ -161,4 +166,17 @@ fn the_guide_names_every_word_and_its_examples_are_sound() {
             "{text}"
         );
     }
+    // Editors get both names of each word, and examples in Russian words are as sound as the English ones.
+    let editor = editor();
+    for word in super::super::words::WORDS {
+        for name in [word.en, word.ru] {
+            assert!(editor.contains(&format!(" {name}")), "{name}");
+        }
+        let text = format!("пусть ответ = слушать();\n{}\n", russian(word.example));
+        let mut files = files(&[("d.rhai", &text)]);
+        files.insert("sounds/greeting.wav".to_owned(), super::dialogs::wav(8));
+        let compiled = Version::compile(&files, Language::Ru);
+        assert_eq!(compiled.faults, [], "{text}");
+    }
+    assert!(editor.contains("fn спросить(вопрос: ?, настройки: map) -> Reply;"));
 }

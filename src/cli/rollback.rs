@@ -1,0 +1,68 @@
+//! `rollback`: new calls of a running server get an older version of the dialogs.
+
+use hyper::Method;
+use serde_json::Value;
+
+use super::arguments::Rollback;
+use super::client::{Client, ClientError};
+use super::{Ended, screen, wrong_use};
+
+/// Runs it.
+pub(super) async fn run(wanted: Rollback) -> Ended {
+    let token = wanted
+        .token
+        .clone()
+        .or_else(|| std::env::var("GOVORUN_TOKEN").ok());
+    let client = match Client::new(&wanted.url, token.filter(|token| !token.is_empty())) {
+        Ok(client) => client,
+        Err(error) => return wrong_use::told(&error.to_string()),
+    };
+    let done = if wanted.list {
+        list(&client).await
+    } else {
+        back(&client, wanted.version.as_deref()).await
+    };
+    match done {
+        Ok(()) => Ended::Sound,
+        Err(error) => {
+            screen::fault(&error.to_string());
+            Ended::Fault
+        }
+    }
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+async fn list(client: &Client) -> Result<(), ClientError> {
+    let (_, status) = client.ask(Method::GET, "/api/v1/dialogs", None).await?;
+    let since = text(&status, "since");
+    screen::line(&format!("{}  сейчас, с {since}", text(&status, "version")));
+    for older in status["older"].as_array().into_iter().flatten() {
+        let since = text(older, "since");
+        screen::line(&format!("{}  с {since}", text(older, "version")));
+    }
+    if let Some(from) = status["rolled_back_from"].as_str() {
+        screen::line(&format!(
+            "В папке лежит {from}: с неё вернулись, она вступит, когда файлы изменят"
+        ));
+    }
+    Ok(())
+}
+
+async fn back(client: &Client, version: Option<&str>) -> Result<(), ClientError> {
+    let mut path = "/api/v1/dialogs/rollback".to_owned();
+    if let Some(version) = version {
+        let good = |c: char| c.is_ascii_alphanumeric();
+        path.push_str("?version=");
+        path.extend(version.chars().filter(|c| good(*c)).take(64));
+    }
+    let (_, told) = client.ask(Method::POST, &path, None).await?;
+    screen::line(&format!(
+        "Новые разговоры идут по версии {} вместо {}, пока файлы не изменят. Начатые не меняются.",
+        text(&told, "version"),
+        text(&told, "from")
+    ));
+    Ok(())
+}
