@@ -54,6 +54,15 @@ pub(super) fn live(event: &Value) -> Option<String> {
         "window" => format!("         → {}", window(data)?),
         "stage" => format!("──       этап: {}", word(data, "name")),
         "log" => format!("         журнал: {}", word(data, "text")),
+        "web" if what == "began" => format!(
+            "         спрашиваем сервер: {} {}",
+            word(data, "method"),
+            word(data, "url")
+        ),
+        "web" if !word(data, "fault").is_empty() => {
+            format!("   ⚠     сервер: {}", word(data, "fault"))
+        }
+        "web" => format!("         сервер ответил: {}", data["status"]),
         "transfer" if what == "began" => format!("☎  переводим на {}", word(data, "to")),
         "transfer" => format!("☎  перевод окончен: {}", transferred(word(data, "status"))),
         "fault" => format!("   ⚠     {}", fault(data)),
@@ -176,6 +185,7 @@ fn named<'k>(kind: &'k str, data: &Value) -> (&'k str, String) {
         "digit" => ("клавиша", word(data, "digit").to_owned()),
         "recording" => ("запись", flat(data)),
         "transfer" => ("перевод", flat(data)),
+        "web" => ("сервер", flat(data)),
         "fault" => ("ошибка", fault(data)),
         "turn" => ("времена", turn(data)),
         "hang_up" => ("отбой", hang_up(word(data, "by")).to_owned()),
