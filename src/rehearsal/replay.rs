@@ -69,7 +69,9 @@ impl Recorded {
             if kind == kind::DIALOG && data["event"] == "began" {
                 began_ms = Some(at_ms);
             }
-            let at_ms = at_ms.saturating_sub(began_ms?);
+            // What comes before belongs to the line: the recognizer that opens, the medium.
+            let Some(began_ms) = began_ms else { continue };
+            let at_ms = at_ms.saturating_sub(began_ms);
             recorded.lines.push(HistoryLine { at_ms, kind, data });
         }
         began_ms?;

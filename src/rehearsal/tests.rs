@@ -265,6 +265,8 @@ fn a_recorded_talk_goes_the_same_way_again() {
             }
             (line.kind.to_owned(), at(&line.at_ms), data)
         });
+        let opened = serde_json::json!({"name": "typed", "event": "opened"});
+        let history = std::iter::once(("recognizer".to_owned(), 4_900, opened)).chain(history);
         let recorded = Recorded::read(history).unwrap();
         let seen =
             |lines: &[HistoryLine]| -> Vec<_> { lines.iter().map(|l| (l.kind, l.at_ms)).collect() };
