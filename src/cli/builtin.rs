@@ -32,6 +32,11 @@ pub(super) const FILES: &[(&str, &str)] = &[
         "lib/вежливость.rhai",
         include_str!("../../scripts/lib/вежливость.rhai"),
     ),
+    (
+        "lib/особые.rhai",
+        include_str!("../../scripts/lib/особые.rhai"),
+    ),
+    ("lib/дни.rhai", include_str!("../../scripts/lib/дни.rhai")),
     ("phrases.yaml", include_str!("../../scripts/phrases.yaml")),
 ];
 

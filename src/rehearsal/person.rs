@@ -181,6 +181,11 @@ impl CasePerson {
             return Some(Next::Nothing);
         }
         self.silent_in = None;
+        // What was said before ended that question: the silence is the next one's.
+        let spoke = self.acted.is_some_and(|(acted, _)| acted == turn);
+        if ms.is_none() && spoke && answered(scene) {
+            return Some(Next::Nothing);
+        }
         self.last_ms = scene.now_ms;
         self.finish(scene, step);
         None
@@ -301,6 +306,14 @@ impl CasePerson {
             }
         }
     }
+}
+
+/// The last question was ended by words or keys.
+fn answered(scene: &Scene) -> bool {
+    let mut lines = scene.lines.iter().rev();
+    lines
+        .find(|line| line.kind == kind::WINDOW)
+        .is_some_and(|line| matches!(line.word("reason"), "speech" | "digits"))
 }
 
 impl Person for CasePerson {

@@ -69,6 +69,13 @@ fn what_happens_as_the_case_says_holds() {
 }
 
 #[test]
+fn a_silence_after_words_is_the_next_questions() {
+    let question = QUESTION.replace("timeout: 4", "attempts: 3, timeout: 4");
+    let test = "  разговор: [{человек: не знаю}, {тишина: , причина: молчание}, {робот: Алло?}, {человек: да}]\n  итог: yes";
+    assert_eq!(tried(&question, test).differences, []);
+}
+
+#[test]
 fn what_differs_is_told_with_its_line() {
     for (test, line, told) in [
         (
@@ -248,7 +255,7 @@ fn a_recorded_talk_goes_the_same_way_again() {
         ("[{цифры: 007}]", "no"),
         ("[{цифры: 123, перебивает: 0.5}]", "no"),
         (
-            "[{человек: не знаю}, тишина, {отбой: , перебивает: 0.3}]",
+            "[{человек: не знаю}, {отбой: , перебивает: 0.3}]",
             "hung_up",
         ),
     ] {

@@ -16,15 +16,20 @@ pub(super) fn lines(sources: &BTreeMap<String, AST>) -> Lines {
     let mut found = Lines::new();
     for (path, ast) in sources {
         let lines = found.entry(format!("{path}.rhai")).or_default();
-        ast.walk(&mut |nodes: &[ASTNode]| {
-            if let Some(ASTNode::Stmt(stmt)) = nodes.last()
-                && !matches!(stmt, Stmt::Noop(..) | Stmt::Block(..))
-                && let Some(line) = stmt.position().line()
-            {
-                lines.insert(line);
-            }
-            true
-        });
+        // What stands outside the functions of a `lib` file runs when it is loaded, in no call.
+        let functions = path.starts_with("lib/").then(|| ast.clone_functions_only());
+        functions
+            .as_ref()
+            .unwrap_or(ast)
+            .walk(&mut |nodes: &[ASTNode]| {
+                if let Some(ASTNode::Stmt(stmt)) = nodes.last()
+                    && !matches!(stmt, Stmt::Noop(..) | Stmt::Block(..))
+                    && let Some(line) = stmt.position().line()
+                {
+                    lines.insert(line);
+                }
+                true
+            });
     }
     found
 }

@@ -196,7 +196,9 @@ fn functions(ast: &AST) -> Vec<(String, Vec<Stmt>)> {
         // Closures have names of the engine's own, and are run by whoever gets them.
         .filter(|function| !function.name.starts_with("anon"))
         .map(|function| {
-            let one = ast.clone_functions_only_filtered(|_, _, _, name, count| {
+            // Not `clone_functions_only_filtered`: Rhai 1.27 forgets its filter.
+            let mut one = ast.clone_functions_only();
+            one.retain_functions(|_, _, name, count| {
                 name == function.name && count == function.params.len()
             });
             let mut body = Vec::new();

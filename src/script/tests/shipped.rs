@@ -19,7 +19,7 @@ fn folder() -> std::path::PathBuf {
 fn they_are_sound() {
     let report = check_folder(&folder(), Language::Ru);
     assert!(report.is_sound() && report.warnings.is_empty(), "{report}");
-    assert_eq!(report.dialogs, 3);
+    assert_eq!(report.dialogs, 7);
 }
 
 /// What the person says goes through the phrases, as in a call.
@@ -31,7 +31,7 @@ fn hears(version: &Arc<Version>, text: &str, expected: &[&str]) -> Do {
 #[test]
 fn the_visit_is_confirmed_declined_or_put_off() {
     let version = shipped();
-    let expected = ["yes", "no", "reschedule", "later"];
+    let expected = ["yes", "no", "reschedule", "later", "repeat", "wrong_person"];
     for (text, en, ru) in [
         ("да", "confirmed", "подтвердил"),
         ("да, приеду", "confirmed", "подтвердил"),
@@ -39,10 +39,14 @@ fn the_visit_is_confirmed_declined_or_put_off() {
         ("согласна", "confirmed", "подтвердил"),
         ("нет", "declined", "отказался"),
         ("не приеду", "declined", "отказался"),
-        ("перезапишите", "reschedule", "перенести"),
-        ("хочу перезаписать", "reschedule", "перенести"),
-        ("перезапись", "reschedule", "перенести"),
-        ("перезвоните попозже", "reschedule", "перенести"),
+        ("перезапишите на завтра", "reschedule", "перенести"),
+        ("хочу перезаписать на пятницу", "reschedule", "перенести"),
+        ("перезапись на завтра", "reschedule", "перенести"),
+        (
+            "перезвоните завтра в десять утра",
+            "reschedule",
+            "перезвонить",
+        ),
     ] {
         let script = vec![hears(&version, text, &expected)];
         let talked = hold(&version, "confirm_visit", info(json!({})), script.clone());
@@ -70,7 +74,7 @@ fn the_visit_is_confirmed_declined_or_put_off() {
                 .iter()
                 .any(|s| s.contains("Анна, здравствуйте! Вы записаны в автосервис на завтра."))
         );
-        assert_eq!(talked.end.call_again.is_some(), ru == "перенести");
+        assert_eq!(talked.end.call_again.is_some(), ru == "перезвонить");
     }
     let silent = vec![Do::Say(Reply::empty(ReplyKind::NoInput)); 3];
     let talked = hold(&version, "confirm_visit", info(json!({})), silent);
