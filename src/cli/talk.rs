@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Zoned;
 use serde_json::{Map, Value};
 
-use crate::call::{CallInfo, Direction};
+use crate::call::{CallInfo, Direction, Fault};
 use crate::ident::{CallId, ChannelId, Phone};
 use crate::rehearsal::call::{self, Held, Opening};
 use crate::rehearsal::suite::ENDING;
@@ -14,7 +14,7 @@ use crate::rehearsal::write;
 use super::arguments::Talk;
 use super::outcomes::{is_fault, outcome_told};
 use super::terminal::Terminal;
-use super::{Ended, caller, folder, screen, telemetry};
+use super::{Ended, caller, folder, place, screen, telemetry};
 
 /// The person's number.
 const PHONE: &str = "+79120000000";
@@ -69,6 +69,18 @@ fn talk(wanted: &Talk) -> Result<Ended, Ended> {
     screen::line(&format!("Итог для 1С: {}", outcome_told(&held.outcome)));
     for (key, value) in &held.end.data {
         screen::line(&format!("  {key}: {value}"));
+    }
+    if let Some(fault) = &held.end.fault {
+        let Fault {
+            file,
+            line,
+            column,
+            message,
+        } = fault;
+        screen::line(&format!("\n{file}:{line}:{column}: {message}"));
+        if let Some(shown) = place::of_file(&wanted.scripts.join(file), *line, *column) {
+            screen::line(&shown);
+        }
     }
     if let Some(next) = held.end.call_again {
         screen::line(&format!(

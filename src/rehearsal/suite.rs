@@ -135,6 +135,7 @@ mod tests {
 
     use super::*;
     use crate::config::Language;
+    use crate::script::check_folder;
 
     #[test]
     fn the_shipped_dialogs_pass_their_tests_under_a_second_and_whole() {
@@ -155,5 +156,37 @@ mod tests {
             assert_eq!(reached, all, "{file:?}");
         }
         assert!(took < Duration::from_secs(1), "{took:?}");
+    }
+
+    /// The files of the guide's first hour, as a reader ends with them.
+    #[test]
+    fn the_guides_first_hour_ends_with_a_tested_dialog() {
+        let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/README.md");
+        let guide = std::fs::read_to_string(guide).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut written = 0;
+        for block in guide.split("```").skip(1).step_by(2) {
+            let (_, block) = block.split_once('\n').unwrap();
+            let (head, text) = block.split_once('\n').unwrap();
+            let name = head.trim_start_matches(['/', '#', ' ']);
+            if let Some(name) = name.strip_prefix("файл: ") {
+                std::fs::write(folder.path().join(name), text).unwrap();
+                written += 1;
+            }
+        }
+        assert_eq!(written, 4);
+        let report = check_folder(folder.path(), Language::Ru);
+        assert!(report.is_sound() && report.warnings.is_empty(), "{report}");
+        let version = Version::load(folder.path(), Language::Ru).unwrap();
+        let suite = Suite::load(folder.path(), ["клиника".to_owned()]);
+        assert_eq!((suite.cases.len(), &suite.faults), (5, &Vec::new()));
+        let (trials, coverage) = suite.run(&version, 1);
+        for ((_, case), trial) in suite.cases.iter().zip(&trials) {
+            assert_eq!(trial.differences, [], "{}", case.name);
+        }
+        for file in suite.missed(&version, &coverage) {
+            let (reached, all) = file.share();
+            assert_eq!(reached, all, "{file:?}");
+        }
     }
 }

@@ -267,6 +267,17 @@ pub(super) fn transfer(module: &mut Module, name: &str) {
     form!(module, name, |c: Ctx, number: &str, map: Map| transfer(
         &c, number, &map
     ));
+    // A parameter that 1C or YAML gave as a number: `101`.
+    form!(module, name, |c: Ctx, number: i64| transfer(
+        &c,
+        &number.to_string(),
+        &Map::new()
+    ));
+    form!(module, name, |c: Ctx, number: i64, map: Map| transfer(
+        &c,
+        &number.to_string(),
+        &map
+    ));
 }
 
 pub(super) fn pause(module: &mut Module, name: &str) {

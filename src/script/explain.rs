@@ -39,11 +39,50 @@ pub(super) fn parse(error: &ParseError, file: &str, text: &str, language: Langua
             return fault(file, position, message);
         }
     }
-    fault(
-        file,
-        position,
-        syntax(error.err_type(), language).unwrap_or_else(|| other(&error.0.to_string(), language)),
-    )
+    let message = field_name(error.err_type(), text, position, language)
+        .or_else(|| syntax(error.err_type(), language))
+        .unwrap_or_else(|| other(&error.0.to_string(), language));
+    fault(file, position, message)
+}
+
+/// A field of `#{ ... }` whose name is a word of the language, or two words: the parser only sees that something is
+/// missing there.
+fn field_name(
+    error: &ParseErrorType,
+    text: &str,
+    position: Position,
+    language: Language,
+) -> Option<String> {
+    use ParseErrorType as P;
+    let is_letter = |c: &char| c.is_alphanumeric() || *c == '_';
+    let line = text.lines().nth(position.line()?.checked_sub(1)?)?;
+    let column = position.position()?.checked_sub(1)?;
+    let word: String = line.chars().skip(column).take_while(is_letter).collect();
+    let rest: String = line.chars().skip(column + word.chars().count()).collect();
+    if !rest.trim_start().starts_with(':') {
+        return None;
+    }
+    let keyword = KEYWORDS.iter().find(|k| k.ru.contains(&word.as_str()));
+    match (error, keyword) {
+        (P::PropertyExpected | P::MissingToken(..), Some(row)) => {
+            let en = row.en;
+            Some(tr!(
+                language,
+                "«{word}» — слово языка ({en}), полем быть не может: возьмите другое имя",
+                "{word:?} is a word of the language ({en}), no field: take another name"
+            ))
+        }
+        (P::MissingToken(token, _), None) if token == ":" => {
+            let before: String = line.chars().take(column).collect();
+            let before = before.rsplit(|c| !is_letter(&c) && c != ' ').next()?.trim();
+            Some(tr!(
+                language,
+                "имя из нескольких слов пишут в кавычках: \"{before} {word}\"",
+                "a name of several words stands in quotes: \"{before} {word}\""
+            ))
+        }
+        _ => None,
+    }
 }
 
 /// What stands behind `let` and its kin, as far as can be seen in a text that doesn't compile.
@@ -153,7 +192,7 @@ fn undefined(name: &str, language: Language) -> String {
     if hint.is_empty() {
         tr!(
             language,
-            "нет переменной «{name}». Функция видит только свои параметры; параметр из 1С берут так: param(\"{name}\")",
+            "нет переменной «{name}». Функция видит только свои параметры; параметр из 1С берут так: параметр(\"{name}\")",
             "there is no variable {name:?}. A function sees only its own parameters; what 1C gave is param({name:?})"
         )
     } else {
@@ -167,6 +206,11 @@ fn undefined(name: &str, language: Language) -> String {
 
 fn bad_input(error: &LexError) -> String {
     match error {
+        LexError::UnexpectedInput(what)
+            if what.starts_with(['«', '»', '“', '”', '„', '‘', '’']) =>
+        {
+            format!("кавычка {what} не годится: текст пишут в прямых кавычках \"...\"")
+        }
         LexError::UnexpectedInput(what) => format!("лишний знак «{what}»"),
         LexError::UnterminatedString => "кавычка не закрыта".to_owned(),
         LexError::StringTooLong(most) => format!("строка длиннее {most} байт"),
