@@ -90,7 +90,7 @@ fn window(data: &Value) -> Option<String> {
     Some(match word(data, "reason") {
         "speech" => match data["intent"].as_str() {
             Some(intent) => format!("понято: {}", answer_ru(intent)),
-            None => "такого ответа не ждали".to_owned(),
+            None => "имени ответа нет, только текст".to_owned(),
         },
         "digits" => format!("клавиши: {}", word(data, "digits")),
         "no_input" => "молчание".to_owned(),

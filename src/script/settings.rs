@@ -12,6 +12,7 @@ use crate::phrases::{Answers, PhraseFault};
 
 use super::recognizers::Names;
 use super::tr;
+use super::words::{answer_en, answer_ru};
 
 /// A dialog's settings.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -136,7 +137,8 @@ pub(super) fn text<'a>(file: &str, bytes: &'a [u8], language: Language) -> Resul
     }
 }
 
-/// Lays lists of phrases over `base`; faults name the line on which the answer's name or the phrase stands.
+/// Lays lists of phrases over `base`; a built-in answer may be named in Russian: `нет` is `no`, or `ответ.нет` would not be
+/// it. Faults name the line on which the answer's name or the phrase stands.
 pub(super) fn overlay(
     base: &Answers,
     lists: &BTreeMap<String, Vec<String>>,
@@ -144,7 +146,12 @@ pub(super) fn overlay(
     source: &str,
     language: Language,
 ) -> Result<Answers, Vec<Fault>> {
-    base.overlaid(lists).map_err(|faults| {
+    let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, list) in lists {
+        let phrases = named.entry(answer_en(name).to_owned()).or_default();
+        phrases.extend(list.iter().cloned());
+    }
+    base.overlaid(&named).map_err(|faults| {
         faults
             .iter()
             .map(|fault| {
@@ -219,10 +226,11 @@ fn place_and_sentence(fault: &PhraseFault, source: &str, language: Language) -> 
 fn line_of(source: &str, name: &str, phrase: &str) -> usize {
     let names = |line: &str| {
         let key = line.trim_start().trim_start_matches(['"', '\'']);
-        !name.is_empty()
-            && key
-                .strip_prefix(name)
+        let is = |name: &str| {
+            key.strip_prefix(name)
                 .is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
+        };
+        !name.is_empty() && (is(name) || is(answer_ru(name)))
     };
     let Some(start) = source.lines().position(names) else {
         return 0;
@@ -286,5 +294,18 @@ mod tests {
             faults.iter().any(|f| f.message.contains("конечно")),
             "{faults:?}"
         );
+    }
+
+    #[test]
+    fn built_in_answers_may_be_named_in_russian() {
+        let source = "нет:\n  - ни одного\nда: []\n";
+        let lists: BTreeMap<String, Vec<String>> =
+            read("phrases.yaml", source.as_bytes(), Language::Ru).unwrap();
+        let overlaid = |lists| overlay(&Answers::builtin(), lists, "p", source, Language::Ru);
+        assert_eq!(overlaid(&lists).unwrap_err()[0].line, 3);
+        let one = BTreeMap::from([("нет".to_owned(), lists["нет"].clone())]);
+        let answers = overlaid(&one).unwrap();
+        let understood = answers.understand("ни одного", &["no", "yes"]);
+        assert_eq!(understood.intent.as_deref(), Some("no"));
     }
 }
