@@ -1,28 +1,44 @@
-//! Which recognizers hear a call: those of the config in its order, or those that the dialog names.
+//! Which recognizers hear a call: those of the config in its order, those that the dialog names, or none.
 
 use std::sync::Arc;
 
 use crate::asr::Recognizer;
 
+/// Who hears a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Hears {
+    /// All of the config, in its order.
+    #[default]
+    All,
+    /// These, in order of preference.
+    Named(Vec<String>),
+    /// Nobody: the dialog speaks and takes keys. No audio is tapped and no recognizer paid.
+    Nobody,
+}
+
 /// What a dialog wants of its recognizers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// Names, in order of preference; empty: all of the config, in its order.
-    pub recognizers: Vec<String>,
+    /// Who hears.
+    pub hears: Hears,
     /// The phrases that it knows, for recognizers that take a grammar.
     pub phrases: Arc<[String]>,
 }
 
 impl Choice {
-    /// Those of `all` that are wanted. A name that isn't there is left out; if none is, all are.
-    pub fn of(&self, all: &[Arc<dyn Recognizer>]) -> Vec<Arc<dyn Recognizer>> {
+    /// Those of `all` that are wanted; `None`: nobody is. A name that isn't there is left out; if none is, all are.
+    pub fn of(&self, all: &[Arc<dyn Recognizer>]) -> Option<Vec<Arc<dyn Recognizer>>> {
         let named = |name: &String| all.iter().find(|r| r.name() == name).cloned();
-        let wanted: Vec<_> = self.recognizers.iter().filter_map(named).collect();
-        if wanted.is_empty() {
+        let wanted: Vec<_> = match &self.hears {
+            Hears::All => return Some(all.to_vec()),
+            Hears::Named(names) => names.iter().filter_map(named).collect(),
+            Hears::Nobody => return None,
+        };
+        Some(if wanted.is_empty() {
             all.to_vec()
         } else {
             wanted
-        }
+        })
     }
 }
 
@@ -37,19 +53,24 @@ mod tests {
         let vosk = Vosk::new(VoskConfig::new("vosk", "ws://127.0.0.1:1")).unwrap();
         let all: Vec<Arc<dyn Recognizer>> = vec![Arc::new(Typed::new()), Arc::new(vosk)];
         for (wanted, expect) in [
-            (&[][..], &["typed", "vosk"][..]),
-            (&["vosk"], &["vosk"]),
+            (&["vosk"][..], &["vosk"][..]),
             (&["vosk", "typed"], &["vosk", "typed"]),
             (&["gone", "vosk"], &["vosk"]),
             (&["gone"], &["typed", "vosk"]),
         ] {
             let choice = Choice {
-                recognizers: wanted.iter().map(|w| (*w).to_owned()).collect(),
+                hears: Hears::Named(wanted.iter().map(|w| (*w).to_owned()).collect()),
                 ..Choice::default()
             };
-            let chosen = choice.of(&all);
+            let chosen = choice.of(&all).unwrap();
             let names: Vec<&str> = chosen.iter().map(|r| r.name()).collect();
             assert_eq!(names, expect, "{wanted:?}");
         }
+        assert_eq!(Choice::default().of(&all).unwrap().len(), 2);
+        let nobody = Choice {
+            hears: Hears::Nobody,
+            ..Choice::default()
+        };
+        assert!(nobody.of(&all).is_none());
     }
 }

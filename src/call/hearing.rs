@@ -20,6 +20,7 @@ use crate::audio::Frame;
 use crate::audio::gaps::GapFiller;
 use crate::audio::vad::{Vad, VadOptions, VoiceEvent};
 use crate::ident::Spoken;
+use crate::net::media::FrameReceiver;
 
 /// How often gaps are looked for.
 const GAP_TICK: Duration = Duration::from_millis(100);
@@ -57,7 +58,7 @@ pub(super) enum HearingOrder {
     /// The person answered: recognize from now on, and a moment before.
     Listen,
     /// The frames come from here now.
-    Frames(mpsc::Receiver<Frame>),
+    Frames(FrameReceiver),
     /// No frames will come, and why.
     NoFrames(String),
     /// Final text, please.
@@ -72,6 +73,8 @@ pub(super) struct Hearing {
     pub(super) orders: mpsc::Sender<HearingOrder>,
     pub(super) events: mpsc::Receiver<Heard>,
     pub(super) sent: Sent,
+    /// Somebody does.
+    pub(super) listens: bool,
 }
 
 /// What each recognizer of a call was sent; may be read after the call.
@@ -100,15 +103,25 @@ impl Sent {
 }
 
 impl Hearing {
-    /// Starts the task. It ends when the handle is dropped.
+    /// Starts the task; without recognizers, one that lets a both-way medium's frames run out. It ends when the handle is
+    /// dropped.
     pub(super) fn start(
-        recognizers: Vec<Arc<dyn Recognizer>>,
+        recognizers: Option<Vec<Arc<dyn Recognizer>>>,
         options: StreamOptions,
         clock: CallClock,
     ) -> Self {
         let (orders, orders_rx) = mpsc::channel(16);
         let (events_tx, events) = mpsc::channel(EVENTS);
         let sent = Sent::default();
+        let Some(recognizers) = recognizers else {
+            tokio::spawn(let_run_out(orders_rx, events_tx));
+            return Self {
+                orders,
+                events,
+                sent,
+                listens: false,
+            };
+        };
         let task = Task {
             clock,
             options,
@@ -134,6 +147,16 @@ impl Hearing {
             orders,
             events,
             sent,
+            listens: true,
+        }
+    }
+}
+
+/// Nobody listens. `_silent` keeps the call's end of the events open.
+async fn let_run_out(mut orders: mpsc::Receiver<HearingOrder>, _silent: mpsc::Sender<Heard>) {
+    while let Some(order) = orders.recv().await {
+        if let HearingOrder::Frames(mut frames) = order {
+            while frames.recv().await.is_some() {}
         }
     }
 }
@@ -149,7 +172,7 @@ struct Task {
     tape: Tape,
     texts: Option<mpsc::Receiver<AsrEvent>>,
     sent: Sent,
-    frames: Option<mpsc::Receiver<Frame>>,
+    frames: Option<FrameReceiver>,
     gaps: GapFiller,
     vad: Vad,
     /// The last partial whose final is still to come.
@@ -329,7 +352,7 @@ impl Task {
     }
 }
 
-async fn next_frame(frames: &mut Option<mpsc::Receiver<Frame>>) -> Option<Frame> {
+async fn next_frame(frames: &mut Option<FrameReceiver>) -> Option<Frame> {
     match frames {
         Some(frames) => frames.recv().await,
         None => std::future::pending().await,

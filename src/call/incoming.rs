@@ -81,7 +81,7 @@ pub async fn answer(
         kind::MEDIA,
         serde_json::json!({"event": "chosen", "media": medium.as_str()}),
     );
-    let tap = match Tap::begin(&parts, medium, &info.channel_id, hearing.orders.clone()).await {
+    let tap = match Tap::begin(&parts, medium, &info.channel_id, &hearing).await {
         Ok(tap) => tap,
         Err(reason) => {
             journal.note(

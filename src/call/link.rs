@@ -13,12 +13,11 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::agi_line::AgiLine;
-use super::hearing::HearingOrder;
+use super::hearing::{Hearing, HearingOrder};
 use super::parts::CallParts;
-use crate::audio::Frame;
 use crate::config::MediaKind;
 use crate::ident::{ChannelId, Token};
-use crate::net::media::{Expected, LinkGuard};
+use crate::net::media::{Expected, FrameReceiver, LinkGuard};
 use crate::net::speaker::{Speaker, SpeakerEvent, SpeakerOrder};
 use crate::wire::agi::Command;
 use crate::wire::ami::{Originate, Target};
@@ -40,7 +39,7 @@ pub(super) fn is_both_way(medium: MediaKind) -> bool {
 /// A medium that hears and speaks, connected.
 pub(super) struct Connected {
     pub(super) speaker: Speaker,
-    pub(super) frames: mpsc::Receiver<Frame>,
+    pub(super) frames: FrameReceiver,
     /// Hangs the medium up when dropped.
     pub(super) guard: LinkGuard,
 }
@@ -75,15 +74,15 @@ impl Tap {
         Self(task.abort_handle())
     }
 
-    /// Puts a tap on a channel, if the medium is one that can be there before the answer. The frames go to `hearing` as
-    /// soon as Asterisk has connected.
+    /// Puts a tap on a channel, if somebody listens and the medium is one that can be there before the answer. The frames
+    /// go to `hearing` as soon as Asterisk has connected.
     pub(super) async fn begin(
         parts: &Arc<CallParts>,
         medium: MediaKind,
         channel: &ChannelId,
-        hearing: mpsc::Sender<HearingOrder>,
+        hearing: &Hearing,
     ) -> Result<Option<Self>, String> {
-        if !matches!(medium, MediaKind::AudiosocketTap | MediaKind::Rtp) {
+        if !hearing.listens || !matches!(medium, MediaKind::AudiosocketTap | MediaKind::Rtp) {
             return Ok(None);
         }
         let token = Token::fresh();
@@ -97,7 +96,7 @@ impl Tap {
         } else {
             DialString::audio_socket(ours, &token)
         };
-        let tap = Self::listen(expected, hearing);
+        let tap = Self::listen(expected, hearing.orders.clone());
         let target = App::new("ChanSpy")
             .and_then(|app| app.arg(channel.as_str()))
             .and_then(|app| app.arg(SPY_OPTIONS))

@@ -329,8 +329,13 @@ impl Attempt {
     }
 
     async fn begin_tap(&mut self) {
-        let orders = self.hearing.orders.clone();
-        match Tap::begin(&self.parts, self.medium, &self.info.channel_id, orders).await {
+        let tap = Tap::begin(
+            &self.parts,
+            self.medium,
+            &self.info.channel_id,
+            &self.hearing,
+        );
+        match tap.await {
             Ok(tap) => self.tap = tap,
             Err(reason) => self
                 .journal

@@ -124,7 +124,7 @@ async fn connect(answered: &mut Answered) -> Result<(Speaker, Option<LinkGuard>)
         let _ = hearing.try_send(HearingOrder::Frames(connected.frames));
         return Ok((connected.speaker, Some(connected.guard)));
     }
-    if answered.medium == MediaKind::Audiofork {
+    if answered.medium == MediaKind::Audiofork && answered.hearing.listens {
         answered.tap = Some(Tap::fork(parts, agi, hearing.clone()).await?);
     }
     let (ami, files) = (parts.ami.clone(), Arc::clone(&parts.files));

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::call::Fault;
+use crate::call::choice::Hears;
 use crate::config::Language;
 
 use super::files::Files;
@@ -10,7 +11,10 @@ use super::near::nearest;
 use super::tr;
 use super::version::Version;
 
-/// A name, or names in order of preference; empty: all, in the config's order.
+/// The words for a dialog that speaks and takes keys, but doesn't listen.
+const NOBODY: [&str; 2] = ["none", "нет"];
+
+/// A name, or names in order of preference, or one of [`NOBODY`]; empty: all, in the config's order.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(
     untagged,
@@ -28,10 +32,13 @@ impl Default for Names {
 }
 
 impl Names {
-    pub(super) fn names(&self) -> Vec<String> {
+    /// Who hears.
+    pub(super) fn hears(&self) -> Hears {
         match self {
-            Self::One(name) => vec![name.clone()],
-            Self::Several(names) => names.clone(),
+            Self::One(word) if NOBODY.contains(&word.as_str()) => Hears::Nobody,
+            Self::One(name) => Hears::Named(vec![name.clone()]),
+            Self::Several(names) if names.is_empty() => Hears::All,
+            Self::Several(names) => Hears::Named(names.clone()),
         }
     }
 }
@@ -40,7 +47,10 @@ impl Names {
 pub(super) fn unknown(version: &Version, known: &[String], files: &Files) -> Vec<Fault> {
     let mut faults = Vec::new();
     for dialog in version.files() {
-        for name in dialog.settings.recognizer.names() {
+        let Hears::Named(names) = dialog.settings.recognizer.hears() else {
+            continue;
+        };
+        for name in names {
             if !known.contains(&name) {
                 let file = format!("{}.yaml", dialog.name);
                 let line = line_of(files.get(&file).map_or(&[][..], Vec::as_slice), &name);
@@ -111,6 +121,8 @@ mod tests {
         for sound in [
             "",
             "recognizer: vosk\n",
+            "recognizer: none\n",
+            "recognizer: нет\n",
             "recognizer: [vosk, yandex]\n",
             "title: x\n",
         ] {

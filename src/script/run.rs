@@ -68,7 +68,7 @@ impl Dialog {
             all.map(str::to_lowercase).collect()
         });
         Choice {
-            recognizers: self.file.settings.recognizer.names(),
+            hears: self.file.settings.recognizer.hears(),
             phrases: Arc::clone(phrases),
         }
     }

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::frames::{FrameReceiver, FrameSender, frame_queue};
 use crate::audio::Frame;
 use crate::audio::reframe::Reframer;
 use crate::audio::resample::Halver;
@@ -25,7 +26,7 @@ const EVENTS_PER_ORDER: usize = 4;
 #[derive(Debug)]
 pub struct MediaLink {
     /// What the caller says, frame by frame as it arrives, gaps unfilled. Closed when the stream ended.
-    pub frames: mpsc::Receiver<Frame>,
+    pub frames: FrameReceiver,
     /// How to speak, on both-way media.
     pub speaker: Option<Speaker>,
     /// Told once, when the stream ended and why.
@@ -131,7 +132,7 @@ impl LinkTask {
 
 /// Makes both sides of a stream.
 pub(super) fn link(kind: MediaKind, peer: SocketAddr) -> (MediaLink, LinkTask) {
-    let (frames_in, frames) = mpsc::channel(FRAME_QUEUE);
+    let (frames_in, frames) = frame_queue(FRAME_QUEUE);
     let (closed_in, closed) = oneshot::channel();
     let stop = CancellationToken::new();
     let info = Arc::new(LinkInfo {
@@ -182,7 +183,7 @@ pub(super) fn link(kind: MediaKind, peer: SocketAddr) -> (MediaLink, LinkTask) {
 
 /// Takes audio of any piece length to the call.
 pub(super) struct Ear {
-    frames: mpsc::Sender<Frame>,
+    frames: FrameSender,
     reframer: Reframer,
     halver: Option<Box<Halver>>,
     info: Arc<LinkInfo>,
@@ -218,9 +219,9 @@ impl Ear {
     }
 }
 
-fn deliver(frames: &mpsc::Sender<Frame>, info: &LinkInfo, frame: Frame) {
+fn deliver(frames: &FrameSender, info: &LinkInfo, frame: Frame) {
     info.frames.fetch_add(1, Ordering::Relaxed);
-    if let Err(mpsc::error::TrySendError::Full(_)) = frames.try_send(frame) {
+    if !frames.send(frame) {
         info.overflowed.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -19,6 +19,7 @@
 //! | `chan_websocket` | WebSocket, `/media/<token>` or `/media?token=` | yes: [`queue`] |
 
 mod audiosocket;
+pub mod frames;
 pub mod hub;
 pub mod link;
 pub mod pacer;
@@ -26,6 +27,7 @@ pub mod queue;
 mod rtp;
 mod websocket;
 
+pub use frames::{FrameReceiver, FrameSender, frame_queue};
 pub use hub::{Expected, MediaCounts, MediaError, MediaHub};
 pub use link::{LinkEnd, LinkGuard, MediaLink};
 

@@ -73,7 +73,7 @@ async fn audiosocket(hub: &MediaHub, kind: MediaKind) -> (TcpStream, MediaLink) 
     (peer, link)
 }
 
-async fn next(frames: &mut tokio::sync::mpsc::Receiver<Frame>) -> Frame {
+async fn next(frames: &mut FrameReceiver) -> Frame {
     timeout(SOON, frames.recv()).await.unwrap().unwrap()
 }
 
@@ -336,7 +336,7 @@ async fn what_a_call_does_not_take_is_counted_after_10_s() {
     assert_eq!(link.closed.await, Ok(LinkEnd::HungUp));
     assert_eq!((link.info.frames(), link.info.overflowed()), (510, 10));
     for n in 0..500 {
-        assert_eq!(link.frames.try_recv(), Ok(frame(n)));
+        assert_eq!(link.frames.try_recv(), Some(frame(n)));
     }
 }
 
