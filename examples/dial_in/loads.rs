@@ -1,4 +1,4 @@
-//! The three loads.
+//! The loads.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use govorun::audio::wav;
 use govorun::rehearsal::asterisk::{Entry, FakeAsterisk, FarEnd, Incoming, What, record};
 
 use crate::arguments::Arguments;
-use crate::measure::{Figures, Usage, reactions};
+use crate::measure::{Figures, Usage, reactions, unread_ms};
 use crate::recognizer::Recognizer;
 use crate::server::Target;
 use crate::{SETTLE, sounds};
@@ -42,6 +42,7 @@ impl Load<'_> {
     pub(crate) async fn calls(
         &self,
         target: &Target,
+        load: &'static str,
         path: &str,
         total: usize,
         rate: Option<f64>,
@@ -82,7 +83,6 @@ impl Load<'_> {
             began_us,
         };
         let entries = self.entries(&dialed);
-        let load = if rate.is_some() { "paced" } else { "calls" };
         let mut figures = self.figures(load, target, &dialed, &entries, 1);
         figures.by_command = reactions(&entries);
         // The first command answers no answer: it is told by itself.
@@ -94,25 +94,43 @@ impl Load<'_> {
         Ok(figures)
     }
 
-    /// All calls at once, each heard for some seconds.
-    pub(crate) async fn audio(&self, target: &Target, path: &str) -> anyhow::Result<Figures> {
+    /// All calls at once, each heard for some seconds: a second of voice, a second of a quiet line, and again.
+    /// `idle` is the server before any call.
+    pub(crate) async fn audio(
+        &self,
+        target: &Target,
+        load: &'static str,
+        path: &str,
+        idle: &Usage,
+    ) -> anyhow::Result<Figures> {
         let seconds = self.arguments.seconds;
         // The server's dialog ends by itself; on the floor the person hangs up.
         let ends = target.name == "floor";
+        let talk = sounds::talk(seconds as usize, &voice()?);
         let far_end = |_| match ends {
-            true => FarEnd::default().wait(seconds * 1000).hang_up(),
-            false => FarEnd::default(),
+            true => FarEnd::default().say(&talk).hang_up(),
+            false => FarEnd::default().say(&talk),
         };
-        let before = Usage::of(target.pid)?;
+        let spread = APART * u32::try_from(self.arguments.calls).unwrap_or(0);
         let during = async {
-            tokio::time::sleep(Duration::from_secs(seconds).mul_f64(0.8)).await;
-            Usage::of(target.pid)
+            let until = Instant::now() + spread + Duration::from_secs(seconds).mul_f64(0.8);
+            let mut unread = 0f64;
+            while Instant::now() < until {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if let Some(address) = target.audio {
+                    unread = unread.max(unread_ms(address.port()));
+                }
+            }
+            Usage::of(target.pid).map(|usage| (usage, unread))
         };
         let (dialed, during) = tokio::join!(self.at_once(target, path, far_end), during);
-        let (dialed, during) = (dialed?, during?);
+        let (dialed, (during, unread)) = (dialed?, during?);
         let entries = self.entries(&dialed);
-        let mut figures = self.figures("audio", target, &dialed, &entries, 0);
-        figures.resident_kib = Some(during.resident_kib.saturating_sub(before.resident_kib) as f64);
+        let mut figures = self.figures(load, target, &dialed, &entries, 0);
+        // Without finals of a recognizer a call keeps all that was said: no figure of a call that is heard.
+        let resident = during.resident_kib.saturating_sub(idle.resident_kib) as f64;
+        figures.resident_kib = (load == "audio").then_some(resident);
+        figures.unread_ms = target.audio.map(|_| unread);
         let frames: u64 = entries
             .iter()
             .map(|entry| match entry.what {
@@ -269,6 +287,7 @@ impl Load<'_> {
             own_cpu: dialed.own.cpu,
             resident_kib: None,
             audio_s: None,
+            unread_ms: None,
             reactions: Vec::new(),
             by_command: BTreeMap::new(),
             errors,

@@ -6,13 +6,15 @@
 //! target/release/examples/dial_in --agi 10.0.0.5:4573 --pid 4711 --ami 0.0.0.0:5038   # a server that runs already
 //! ```
 //!
-//! Three loads, each on the server and (but the last) on `floor`, the bare tokio server:
+//! The loads, each on the server and (where it can) on `floor`, the bare tokio server:
 //!
 //! | load | a call | told |
 //! | --- | --- | --- |
-//! | calls | one short prompt, the next call as soon as one ends | calls a second, CPU a call |
+//! | audio | is heard for some seconds: every other one is voice | CPU a second of audio, resident memory a call, audio unread |
+//! | voice | the same, but no recognizer is fed | the recognizer's client told apart |
+//! | unheard | AGI, dialog and history: one short prompt, nobody listens; the next call as soon as one ends | calls a second, CPU a call |
+//! | calls | the same with a tap and a recognizer | calls a second, CPU a call |
 //! | paced | the same at 190 calls a second, or half of what "calls" came to | reaction: AGI's answer sent to the next command received |
-//! | audio | is heard for some seconds | CPU a second of audio, resident memory a call |
 //! | talk | prompt, word, prompt, word ... | reaction: the recognizer's final text sent to the next command received |
 //!
 //! A server that runs already needs the dialogs that `--write-dialogs FOLDER` writes, this program as its Asterisk
@@ -35,7 +37,7 @@ use govorun::rehearsal::asterisk::{FakeAsterisk, FarEnd, Options};
 
 use arguments::Arguments;
 use loads::Load;
-use measure::Figures;
+use measure::{Figures, Usage};
 use recognizer::Recognizer;
 use server::{Place, Target};
 
@@ -71,25 +73,42 @@ async fn run() -> anyhow::Result<()> {
         recognizer: &recognizer,
         arguments: &arguments,
     };
+    let (warm, total) = (arguments.calls.min(50), arguments.calls * arguments.rounds);
+    // Audio first: what a call keeps is told against a server that has done nothing yet.
+    let idle = Usage::of(server.pid)?;
+    all.push(load.audio(&server, "audio", "audio", &idle).await?);
+    all.push(load.audio(&server, "voice", "voice", &idle).await?);
     // A few calls first: threads, caches and the allocator are warm, as they are in a server that runs.
-    let warm = arguments.calls.min(50);
-    let total = arguments.calls * arguments.rounds;
-    load.calls(&server, "quick", warm, None).await?;
-    let flood = load.calls(&server, "quick", total, None).await?;
+    load.calls(&server, "calls", "quick", warm, None).await?;
+    all.push(
+        load.calls(&server, "unheard", "unheard", total, None)
+            .await?,
+    );
+    let flood = load.calls(&server, "calls", "quick", total, None).await?;
     let rate = measure::half_of(&flood);
     all.push(flood);
-    all.push(load.calls(&server, "quick", total, Some(rate)).await?);
-    all.push(load.audio(&server, "audio").await?);
+    all.push(
+        load.calls(&server, "paced", "quick", total, Some(rate))
+            .await?,
+    );
     all.push(load.talk(&server, "talk").await?);
     drop(server);
 
     if !arguments.no_floor {
         let floor = Target::floor().await?;
-        load.calls(&floor, "calls", warm, None).await?;
+        let idle = Usage::of(floor.pid)?;
+        let path = arguments.media.on_the_floor();
+        all.push(load.audio(&floor, "audio", path, &idle).await?);
+        load.calls(&floor, "calls", "calls", warm, None).await?;
         // Many: its CPU is told in steps of 10 ms.
-        all.push(load.calls(&floor, "calls", total * 10, None).await?);
-        all.push(load.calls(&floor, "calls", total, Some(rate)).await?);
-        all.push(load.audio(&floor, arguments.media.on_the_floor()).await?);
+        all.push(
+            load.calls(&floor, "calls", "calls", total * 10, None)
+                .await?,
+        );
+        all.push(
+            load.calls(&floor, "paced", "calls", total, Some(rate))
+                .await?,
+        );
     }
     print!("{}", measure::report(&arguments, &all));
     let errors: usize = all

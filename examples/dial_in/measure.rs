@@ -54,6 +54,25 @@ impl Usage {
     }
 }
 
+/// Bytes of 20 ms of audio on an AudioSocket.
+const AUDIOSOCKET_FRAME: u64 = 323;
+
+/// The most that lies unread in one of the sockets that were accepted on that port: milliseconds of audio.
+pub(crate) fn unread_ms(port: u16) -> f64 {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let suffix = format!(":{port:04X}");
+    let unread = table.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace();
+        let (local, state, queues) = (fields.nth(1)?, fields.nth(1)?, fields.next()?);
+        let established = local.ends_with(&suffix) && state == "01";
+        let received = queues.split(':').nth(1).filter(|_| established)?;
+        u64::from_str_radix(received, 16).ok()
+    });
+    // The frame that has just come is not late.
+    let frames = unread.max().unwrap_or(0) / AUDIOSOCKET_FRAME;
+    frames.saturating_sub(1) as f64 * 20.0
+}
+
 /// What a load showed.
 #[derive(Debug)]
 pub(crate) struct Figures {
@@ -68,6 +87,8 @@ pub(crate) struct Figures {
     pub(crate) resident_kib: Option<f64>,
     /// Audio that was sent, seconds of all calls together.
     pub(crate) audio_s: Option<f64>,
+    /// The longest that any call's audio lay unread in the server's socket, milliseconds.
+    pub(crate) unread_ms: Option<f64>,
     /// Microseconds.
     pub(crate) reactions: Vec<u64>,
     /// The same by the command that followed, the first one too.
@@ -134,7 +155,7 @@ pub(crate) fn report(arguments: &Arguments, all: &[Figures]) -> String {
     );
     let _ = writeln!(
         text,
-        "{:<6} {:<8} {:>6} {:>8} {:>11} {:>13} {:>12} {:>9} {:>9} {:>11} {:>7}",
+        "{:<6} {:<8} {:>6} {:>8} {:>11} {:>13} {:>12} {:>10} {:>9} {:>9} {:>11} {:>7}",
         "load",
         "of",
         "calls",
@@ -142,6 +163,7 @@ pub(crate) fn report(arguments: &Arguments, all: &[Figures]) -> String {
         "CPU ms/call",
         "CPU ms/s audio",
         "KiB/call",
+        "unread ms",
         "p50 ms",
         "p99 ms",
         "cores of+in",
@@ -150,7 +172,7 @@ pub(crate) fn report(arguments: &Arguments, all: &[Figures]) -> String {
     for figures in all {
         let _ = writeln!(
             text,
-            "{:<6} {:<8} {:>6} {:>8.1} {:>11.3} {:>13} {:>12} {:>9} {:>9} {:>11} {:>7}",
+            "{:<6} {:<8} {:>6} {:>8.1} {:>11.3} {:>13} {:>12} {:>10} {:>9} {:>9} {:>11} {:>7}",
             figures.load,
             figures.of,
             figures.calls,
@@ -158,6 +180,7 @@ pub(crate) fn report(arguments: &Arguments, all: &[Figures]) -> String {
             figures.cpu_ms_a_call(),
             shown(audio_ms(all, figures)),
             shown(figures.resident_kib.map(|kib| kib / figures.calls as f64)),
+            shown(figures.unread_ms),
             some(quantile(&figures.reactions, 0.5)),
             some(quantile(&figures.reactions, 0.99)),
             format!(
@@ -184,15 +207,31 @@ pub(crate) fn report(arguments: &Arguments, all: &[Figures]) -> String {
         text.push('\n');
     }
     let find = |load: &str, of: &str| all.iter().find(|f| f.load == load && f.of == of);
-    if let (Some(ours), Some(floor)) = (find("calls", "govorun"), find("calls", "floor")) {
-        let ratio = ours.cpu_ms_a_call() / floor.cpu_ms_a_call();
-        let _ = writeln!(text, "\nCPU a call: {ratio:.1} times the floor");
+    if let Some(floor) = find("calls", "floor").map(Figures::cpu_ms_a_call) {
+        for (load, what) in [
+            ("unheard", "dialog and history"),
+            ("calls", "dialog, history, tap, recognizer"),
+        ] {
+            if let Some(ours) = find(load, "govorun") {
+                let ratio = ours.cpu_ms_a_call() / floor;
+                let _ = writeln!(text, "CPU a call, {what}: {ratio:.1} times the floor");
+            }
+        }
     }
-    if let (Some(ours), Some(floor)) = (find("audio", "govorun"), find("audio", "floor"))
-        && let (Some(ours), Some(floor)) = (audio_ms(all, ours), audio_ms(all, floor))
-    {
-        let ratio = ours / floor;
-        let _ = writeln!(text, "CPU a second of audio: {ratio:.1} times the floor");
+    let audio = |load: &str, of: &str| find(load, of).and_then(|f| audio_ms(all, f));
+    if let Some(floor) = audio("audio", "floor") {
+        for (load, what) in [
+            ("voice", "with voice activity"),
+            ("audio", "and the recognizer's client"),
+        ] {
+            if let Some(ours) = audio(load, "govorun") {
+                let ratio = ours / floor;
+                let _ = writeln!(
+                    text,
+                    "CPU a second of audio, {what}: {ratio:.1} times the floor"
+                );
+            }
+        }
     }
     text
 }

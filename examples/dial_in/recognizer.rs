@@ -73,8 +73,10 @@ async fn serve(stream: TcpStream, clock: Clock, finals: Finals) -> Option<()> {
             Reply::Nothing => "{\"partial\" : \"\"}",
             Reply::Partial => "{\"partial\" : \"да\"}",
             Reply::Final(number) => {
-                let mut finals = finals.lock().unwrap_or_else(PoisonError::into_inner);
-                finals.entry(number).or_default().push(clock.now_us());
+                if let Some(number) = number {
+                    let mut finals = finals.lock().unwrap_or_else(PoisonError::into_inner);
+                    finals.entry(number).or_default().push(clock.now_us());
+                }
                 "{\"text\" : \"да\"}"
             }
             Reply::Empty => "{\"text\" : \"\"}",
@@ -87,15 +89,16 @@ async fn serve(stream: TcpStream, clock: Clock, finals: Finals) -> Option<()> {
 enum Reply {
     Nothing,
     Partial,
-    Final(usize),
+    /// Of a caller that is known by its mark.
+    Final(Option<usize>),
     Empty,
 }
 
 /// What of a word was heard.
 #[derive(Default)]
 struct Ear {
-    /// The caller, the word's frames so far, and its last quiet ones.
-    word: Option<(usize, usize, usize)>,
+    /// The caller if it is known, the word's frames so far, and its last quiet ones.
+    word: Option<(Option<usize>, usize, usize)>,
     rest: Vec<i16>,
 }
 
@@ -109,11 +112,13 @@ impl Ear {
         let whole = self.rest.len() / FRAME_SAMPLES * FRAME_SAMPLES;
         for at in (0..whole).step_by(FRAME_SAMPLES) {
             let frame = &self.rest[at..at + FRAME_SAMPLES];
+            let loud = frame.iter().any(|s| s.unsigned_abs() > LOUD);
             if let Some(number) = sounds::caller_of(frame) {
-                self.word = Some((number, 0, 0));
+                self.word = Some((Some(number), 0, 0));
+            } else if loud && self.word.is_none() {
+                self.word = Some((None, 1, 0));
             } else if let Some((number, frames, quiet)) = &mut self.word {
                 *frames += 1;
-                let loud = frame.iter().any(|s| s.unsigned_abs() > LOUD);
                 *quiet = if loud { 0 } else { *quiet + 1 };
                 if *quiet >= QUIET {
                     reply = Some(Reply::Final(*number));

@@ -57,14 +57,22 @@ impl Place {
         std::fs::write(sounds.join("beep.wav"), wav::encode(&sounds::beep(100)))?;
         let (seconds, turns) = (arguments.seconds, arguments.turns);
         let quick = "play(\"beep\");\nfinish(\"done\");\n".to_owned();
-        let audio = format!("listen(#{{ timeout: {seconds} }});\nfinish(\"done\");\n");
+        let audio = format!("pause({seconds});\nfinish(\"done\");\n");
         let talk = format!(
             "for turn in 0..{turns} {{\n    play(\"beep\", #{{ barge_in: false }});\n    let reply = listen(#{{ timeout: 10 }});\n    \
              if reply.kind != \"speech\" {{ finish(\"deaf\"); }}\n}}\nplay(\"beep\");\nfinish(\"done\");\n"
         );
-        for (name, text) in [("quick", quick), ("audio", audio), ("talk", talk)] {
+        for (name, text) in [
+            ("unheard", quick.clone()),
+            ("quick", quick),
+            ("voice", audio.clone()),
+            ("audio", audio),
+            ("talk", talk),
+        ] {
             std::fs::write(scripts.join(format!("{name}.rhai")), text)?;
         }
+        std::fs::write(scripts.join("unheard.yaml"), "recognizer: none\n")?;
+        std::fs::write(scripts.join("voice.yaml"), "recognizer: typed\n")?;
         std::fs::write(scripts.join("phrases.yaml"), "yes: [да]\n")?;
         Ok(Self {
             folder,
@@ -93,6 +101,8 @@ pub(crate) struct Target {
     pub(crate) pid: u32,
     /// Where it takes chan_websocket.
     pub(crate) websocket: Option<SocketAddr>,
+    /// Where it takes audio, if we know.
+    pub(crate) audio: Option<SocketAddr>,
     /// Ends with this value.
     _child: Option<Child>,
 }
@@ -127,6 +137,7 @@ impl Target {
                 agi,
                 pid,
                 websocket,
+                audio: None,
                 _child: None,
             });
         }
@@ -137,7 +148,7 @@ impl Target {
              user: govorun\n  secret: secret\n  agi_listen: {agi}\n  our_host: 127.0.0.1\n  sounds: {folder}/asterisk-sounds\n  \
              sounds_in_asterisk: {folder}/asterisk-sounds\n  recordings: {folder}/recordings\n  recordings_in_asterisk: {folder}/recordings\n\
              media:\n  kind: {}\n  audiosocket_listen: {audiosocket}\n  websocket_listen: {websocket}\n\
-             recognizers:\n  - kind: vosk\n    name: double\n    url: ws://{}\n    reset_on_end: true\ncalls:\n  at_once: {}\n",
+             recognizers:\n  - kind: vosk\n    name: double\n    url: ws://{}\n    reset_on_end: true\n  - kind: typed\ncalls:\n  at_once: {}\n",
             arguments.media.as_str(),
             recognizer.address,
             // Those that end count until Asterisk has told of it.
@@ -166,6 +177,7 @@ impl Target {
             agi,
             pid,
             websocket: Some(websocket),
+            audio: Some(audiosocket),
             _child: Some(child),
         };
         target.wait_for_port(place).await?;
@@ -228,6 +240,7 @@ impl Target {
             agi,
             pid,
             websocket: None,
+            audio: None,
             _child: Some(child),
         })
     }

@@ -27,6 +27,19 @@ pub(crate) fn word(number: usize, voice: &[i16]) -> Sound {
     Sound::new(format!("word of {number}"), samples)
 }
 
+/// So many seconds of somebody who talks every other second; between, a line as it is: quiet, not digitally silent.
+pub(crate) fn talk(seconds: usize, voice: &[i16]) -> Sound {
+    let mut samples = Vec::with_capacity(seconds * 8_000);
+    for at in 0..seconds * 8_000 {
+        let within = at % 16_000;
+        samples.push(match voice.get(within) {
+            Some(sample) => *sample,
+            None => [0, 8, -8, 0, 8, 8, -8, -8][at * 7 % 8],
+        });
+    }
+    Sound::new("talk", samples)
+}
+
 /// The number of a frame's mark, if it is one.
 pub(crate) fn caller_of(frame: &[i16]) -> Option<usize> {
     let mut number = 0;

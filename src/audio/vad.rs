@@ -8,7 +8,7 @@
 //!     └────────────────────────────────────────────────────┘ hangover below leave
 //! ```
 //!
-//! Costs about half a millisecond of CPU a second of audio in a release build (the test `cost` measures it), nothing while the line is digitally silent.
+//! Costs about half a millisecond of CPU a second of audio in a release build (the test `cost` measures it), next to nothing while the line is quiet.
 
 use earshot::Detector;
 
@@ -23,8 +23,11 @@ const DROP_AFTER: u64 = 3;
 /// The network goes on hearing a voice for about so long after its end (median of 41 recorded phrases against their
 /// loudness: 130 ms, of which some 30 ms are the voice's own decay), milliseconds.
 const END_LAG_MS: u64 = 96;
-/// Digitally silent windows after which the network isn't asked any more.
-const SILENT_AFTER: u32 = 12;
+/// Loudest sample of a window that can't be a voice, of 1: -57 dB, where a quiet line's own noise lies. A voice that is
+/// low on the telephone peaks ten times as high.
+const QUIET_PEAK: f32 = 48.0 / 32768.0;
+/// Quiet windows after which the network isn't asked any more, 192 ms: it has settled by then.
+const QUIET_AFTER: u32 = 12;
 
 /// When a voice counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,7 +84,7 @@ pub struct Vad {
     filled: usize,
     /// Windows seen.
     windows: u64,
-    silent: u32,
+    quiet: u32,
     state: State,
 }
 
@@ -110,7 +113,7 @@ impl Vad {
             window: [0.0; WINDOW],
             filled: 0,
             windows: 0,
-            silent: 0,
+            quiet: 0,
             state: State::Quiet,
         };
         vad.set_hangover_ms(options.hangover_ms);
@@ -160,13 +163,13 @@ impl Vad {
     }
 
     fn score(&mut self) -> f32 {
-        if self.window.iter().all(|s| *s == 0.0) {
-            self.silent = self.silent.saturating_add(1);
-            if self.silent > SILENT_AFTER {
+        if self.window.iter().all(|s| s.abs() <= QUIET_PEAK) {
+            self.quiet = self.quiet.saturating_add(1);
+            if self.quiet > QUIET_AFTER {
                 return 0.0;
             }
         } else {
-            self.silent = 0;
+            self.quiet = 0;
         }
         self.detector.predict_f32(&self.window)
     }

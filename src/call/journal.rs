@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::clock::CallClock;
 use super::history::{Data, HistoryEvent};
@@ -31,7 +33,14 @@ pub(super) struct CallJournal {
     attempt: u32,
     clock: CallClock,
     lines: Vec<HistoryEvent>,
+    /// When the oldest of them came.
+    since: Option<Instant>,
 }
+
+/// Lines wait so long for company: each handing over costs as much as a line.
+const GATHER: Duration = Duration::from_millis(100);
+/// Lines that are not waited beyond.
+const GATHERED: usize = 32;
 
 impl CallJournal {
     pub(super) fn new(
@@ -46,6 +55,7 @@ impl CallJournal {
             attempt,
             clock,
             lines: Vec::new(),
+            since: None,
         }
     }
 
@@ -56,6 +66,7 @@ impl CallJournal {
 
     /// A line of that moment.
     pub(super) fn note_at(&mut self, kind: &'static str, at_ms: u64, data: impl Into<Data>) {
+        self.since.get_or_insert_with(Instant::now);
         self.lines.push(HistoryEvent {
             at: Timestamp::now(),
             at_ms: Some(at_ms),
@@ -64,8 +75,22 @@ impl CallJournal {
         });
     }
 
+    /// When [`Self::flush_due`] will have something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.since.map(|since| since + GATHER)
+    }
+
+    /// Hands over what has waited long enough, or is much.
+    pub(super) async fn flush_due(&mut self) {
+        let due = self.due().is_some_and(|due| due <= Instant::now());
+        if due || self.lines.len() >= GATHERED {
+            self.flush().await;
+        }
+    }
+
     /// Hands over what was gathered.
     pub(super) async fn flush(&mut self) {
+        self.since = None;
         if !self.lines.is_empty() {
             let lines = std::mem::take(&mut self.lines);
             self.journal.record(&self.call, self.attempt, lines).await;

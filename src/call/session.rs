@@ -137,11 +137,12 @@ impl Session {
         let mut deadline = tokio::time::Instant::now() + self.longest;
         loop {
             self.obey(talk).await;
-            self.journal.flush().await;
-            let wake = talk
-                .machine
-                .wait_until()
-                .map_or(deadline, |at_ms| self.clock.instant(at_ms).min(deadline));
+            self.journal.flush_due().await;
+            let timer = talk.machine.wait_until().map(|ms| self.clock.instant(ms));
+            let wake = [timer, self.journal.due()]
+                .into_iter()
+                .flatten()
+                .fold(deadline, tokio::time::Instant::min);
             tokio::select! {
                 biased;
                 ended = &mut *end => {
