@@ -22,8 +22,8 @@ use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE};
 
 /// Audio kept of one utterance: 30 s, the oldest goes first.
 pub const MAX_KEPT: u64 = 30 * SAMPLE_RATE as u64;
-/// Audio kept while nobody speaks: 1 s, for an onset that nobody had time to notice.
-pub const KEPT_IN_SILENCE: u64 = SAMPLE_RATE as u64;
+/// Audio kept while nobody speaks: 0.6 s, for an onset that nobody had time to notice.
+pub const KEPT_IN_SILENCE: u64 = SAMPLE_RATE as u64 * 6 / 10;
 /// Audio kept before a voice that goes on, or whose text is still to come: 0.5 s.
 const KEPT_BEFORE_VOICE: u64 = SAMPLE_RATE as u64 / 2;
 /// A voice that brought no text for so long after its end is given up: 3 s.

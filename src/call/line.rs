@@ -197,7 +197,7 @@ impl Line {
     /// Speaks, listens, or both. A hang-up meanwhile is a reply of kind [`ReplyKind::HangUp`]; on a call that is over
     /// already it is [`LineError::HungUp`].
     pub fn turn(&self, turn: Turn) -> Result<Reply, LineError> {
-        match self.request(Request::Turn(turn))? {
+        match self.request(Request::Turn(Box::new(turn)))? {
             Answer::Reply(reply) => Ok(reply),
             _ => Ok(Reply::empty(ReplyKind::Failed)),
         }

@@ -11,7 +11,7 @@ use crate::phrases::Answers;
 #[derive(Clone, Debug)]
 pub enum Request {
     /// Speak, listen, or both.
-    Turn(Turn),
+    Turn(Box<Turn>),
     /// Wait so long; what is said meanwhile is kept.
     Pause {
         /// Milliseconds, at most [`MAX_PAUSE_MS`].

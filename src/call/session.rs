@@ -247,7 +247,7 @@ impl Session {
         }
         talk.waiting = Some(sender);
         match request {
-            Request::Turn(turn) => self.prepare(talk, turn),
+            Request::Turn(turn) => self.prepare(talk, *turn),
             Request::Pause { ms } => talk
                 .machine
                 .handle(Event::Pause { ms }, self.clock.now_ms()),
@@ -499,7 +499,10 @@ impl Session {
             barge_in: super::request::BargeIn::Off,
             window: None,
         };
-        self.asked(talk, LineMessage::Request(Request::Turn(turn), sender));
+        self.asked(
+            talk,
+            LineMessage::Request(Request::Turn(Box::new(turn)), sender),
+        );
         // The same loop serves it: the "dialog" now is one that waits for this answer.
         let (done, mut over) = oneshot::channel();
         tokio::spawn(async move {

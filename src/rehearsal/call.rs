@@ -305,7 +305,7 @@ impl Rehearsal {
         self.waiting = Some(sender);
         let now = self.scene.now_ms;
         match request {
-            Request::Turn(turn) => self.turn(turn),
+            Request::Turn(turn) => self.turn(*turn),
             Request::Pause { ms } => self.machine.handle(Event::Pause { ms }, now),
             Request::Record => {
                 self.note(kind::RECORDING, json!({"event": "began"}), person);
