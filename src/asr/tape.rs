@@ -683,7 +683,7 @@ mod tests {
         assert_eq!(tape.kept(), MAX_KEPT);
         assert_eq!(read(&mut reader), "30000-60000");
         reader.forget_silence(reader.cursor());
-        assert_eq!(to_ms(tape.kept()), 1_000);
+        assert_eq!(tape.kept(), KEPT_IN_SILENCE);
         let blocks = |tape: &Tape| tape.shared.lock().blocks.len();
         assert!(blocks(&tape) <= 6, "{} blocks", blocks(&tape));
         // A voice goes on: all of it is kept, and a moment before it.

@@ -213,7 +213,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::asr::tape::{MAX_KEPT, Tape};
+    use crate::asr::tape::{KEPT_IN_SILENCE, MAX_KEPT, Tape};
     use crate::audio::Frame;
     use crate::wire::vosk::TimedWord;
 
@@ -377,7 +377,7 @@ mod tests {
             sent(&mut p);
             p.heard(Reply::Partial(String::new()));
         }
-        assert_eq!(to_ms(tape.kept()), 1_000);
+        assert_eq!(tape.kept(), KEPT_IN_SILENCE);
         for _ in 0..600 {
             push(&tape, 100);
             sent(&mut p);
