@@ -2,8 +2,24 @@
 
 use super::words::words;
 
-const BACKCHANNELS: [&str; 14] = [
-    "угу", "ага", "мгм", "мм", "хм", "так", "ну", "э", "а", "алло", "але", "mhm", "uh", "hmm",
+const BACKCHANNELS: [&str; 17] = [
+    "угу",
+    "ага",
+    "мгм",
+    "мм",
+    "хм",
+    "так",
+    "ну",
+    "э",
+    "а",
+    "алло",
+    "але",
+    "понятно",
+    "ясно",
+    "слушаю",
+    "mhm",
+    "uh",
+    "hmm",
 ];
 
 /// Nothing but such sounds (an empty text too).
@@ -19,7 +35,8 @@ mod tests {
 
     #[test]
     fn listening_sounds_are_no_answers() {
-        for text in ["угу", "Ага, угу.", "алло", "ну так", ""] {
+        for text in ["угу", "Ага, угу.", "алло", "ну так", "угу, понятно", ""]
+        {
             assert!(is_backchannel(text), "{text:?}");
         }
         for text in ["да", "угу приеду", "нет"] {
