@@ -15,6 +15,7 @@ mod date;
 mod digits;
 mod extracted;
 mod found;
+mod items;
 mod matcher;
 mod number;
 mod numerals;

@@ -6,6 +6,7 @@ use super::resolve::{self, Dates, Which};
 use super::vocabulary::{NEAREST, NEXT, PREPOSITIONS, Part, THIS, Unit, unit};
 use crate::phrases::calendar::{month_of, weekday_of};
 use crate::phrases::found::Span;
+use crate::phrases::items::Items;
 use crate::phrases::tokens::{Item, Num};
 
 /// What kind of naming it was: some complete each other.
@@ -66,7 +67,10 @@ impl Hit {
 
 /// All of them, in order.
 pub(super) fn hits(items: &[Item], today: Date) -> Vec<Hit> {
-    let reader = Reader { items, today };
+    let reader = Reader {
+        items: Items(items),
+        today,
+    };
     let mut found: Vec<Hit> = Vec::new();
     let mut at = 0;
     while at < items.len() {
@@ -82,31 +86,11 @@ pub(super) fn hits(items: &[Item], today: Date) -> Vec<Hit> {
 }
 
 struct Reader<'a> {
-    items: &'a [Item],
+    items: Items<'a>,
     today: Date,
 }
 
 impl Reader<'_> {
-    fn item(&self, at: usize) -> Option<&Item> {
-        self.items.get(at)
-    }
-
-    fn is(&self, at: usize, words: &[&str]) -> bool {
-        self.item(at).is_some_and(|i| i.is(words))
-    }
-
-    fn begins(&self, at: usize, stems: &[&str]) -> bool {
-        self.item(at).is_some_and(|i| i.begins(stems))
-    }
-
-    fn num(&self, at: usize) -> Option<&Num> {
-        self.item(at)?.num.as_ref()
-    }
-
-    fn is_before(&self, at: usize, words: &[&str]) -> bool {
-        at > 0 && self.is(at - 1, words)
-    }
-
     fn hit_at(&self, at: usize) -> Option<Hit> {
         self.relative(at)
             .or_else(|| self.in_time(at))
@@ -134,7 +118,10 @@ impl Reader<'_> {
             ("tomorrow", 1),
             ("yesterday", -1),
         ];
-        if self.is(at, &["day"]) && self.is(at + 1, &["after"]) && self.is(at + 2, &["tomorrow"]) {
+        if self.items.is(at, &["day"])
+            && self.items.is(at + 1, &["after"])
+            && self.items.is(at + 2, &["tomorrow"])
+        {
             return Some(Hit::day(
                 at,
                 at + 3,
@@ -142,11 +129,11 @@ impl Reader<'_> {
                 resolve::days(self.today, 2).into_iter().collect(),
             ));
         }
-        let word = &self.item(at)?.word;
+        let word = &self.items.at(at)?.word;
         let parted = usize::from(
             word == "после"
-                && self.is(at + 1, &["завтра"])
-                && self.items[at + 1].tie.is_none_or(|c| c == '-'),
+                && self.items.is(at + 1, &["завтра"])
+                && self.items.0[at + 1].tie.is_none_or(|c| c == '-'),
         );
         let days = if parted == 1 {
             2
@@ -160,9 +147,9 @@ impl Reader<'_> {
     /// "через три дня", "дня через три", "через неделю в пятницу", "in two weeks"
     fn in_time(&self, at: usize) -> Option<Hit> {
         // "дня через три"
-        if let Some(unit) = unit(self.item(at)?)
-            && self.is(at + 1, &["через"])
-            && let Some(count) = self.num(at + 2).and_then(|n| n.cardinal(1_000))
+        if let Some(unit) = unit(self.items.at(at)?)
+            && self.items.is(at + 1, &["через"])
+            && let Some(count) = self.items.num(at + 2).and_then(|n| n.cardinal(1_000))
         {
             return Some(Hit::day(
                 at,
@@ -171,23 +158,25 @@ impl Reader<'_> {
                 self.ahead(count * 1_000, unit, false),
             ));
         }
-        let english = self.is(at, &["in"]);
-        if !english && !self.is(at, &["через", "спустя"]) {
+        let english = self.items.is(at, &["in"]);
+        if !english && !self.items.is(at, &["через", "спустя"]) {
             return None;
         }
         let mut next = at + 1;
-        if self.is(next, &["a", "an", "где", "примерно", "еще"]) {
+        if self.items.is(next, &["a", "an", "где", "примерно", "еще"]) {
             next += 1;
         }
         let mut milli = 1_000;
         let mut to_milli = None;
         if let Some(num) = self
+            .items
             .num(next)
             .filter(|n| !n.ordinal && n.milli <= 1_000_000)
         {
             milli = num.milli;
             next += 1;
             if let Some(last) = self
+                .items
                 .num(next)
                 .filter(|n| !n.ordinal && n.milli <= 1_000_000 && n.milli > milli)
             {
@@ -197,9 +186,9 @@ impl Reader<'_> {
         } else if english && next == at + 1 {
             return None;
         }
-        let working = self.begins(next, &["рабоч"]);
+        let working = self.items.begins(next, &["рабоч"]);
         next += usize::from(working);
-        let (unit, milli) = match self.item(next)? {
+        let (unit, milli) = match self.items.at(next)? {
             i if i.is(&["полгода"]) => (Unit::Month, 6_000),
             i if i.is(&["полмесяца"]) => (Unit::Month, 500),
             i => (unit(i)?, milli),
@@ -211,10 +200,10 @@ impl Reader<'_> {
             return Some(Hit::stretch(at, next, Kind::Stretch, first, last));
         }
         // "через неделю в пятницу"
-        let skip = usize::from(self.is(next, &["в", "во", "on"]));
+        let skip = usize::from(self.items.is(next, &["в", "во", "on"]));
         if unit == Unit::Week
             && milli.is_multiple_of(1_000)
-            && let Some(day) = self.item(next + skip).and_then(weekday_of)
+            && let Some(day) = self.items.at(next + skip).and_then(weekday_of)
         {
             let weeks = i64::try_from(milli / 1_000).ok()?;
             let dates = resolve::weekday(self.today, day, Which::Week(weeks));
@@ -259,13 +248,13 @@ impl Reader<'_> {
             "недельке",
             "week",
         ];
-        if self.begins(at, NEXT) && self.is(at + 1, WEEK) {
+        if self.items.begins(at, NEXT) && self.items.is(at + 1, WEEK) {
             return Some((1, at + 2));
         }
-        if self.is(at, THIS) && self.is(at + 1, WEEK) {
+        if self.items.is(at, THIS) && self.items.is(at + 1, WEEK) {
             return Some((0, at + 2));
         }
-        if self.is(at, &["через"]) && self.is(at + 1, &["неделю"]) {
+        if self.items.is(at, &["через"]) && self.items.is(at + 1, &["неделю"]) {
             return Some((1, at + 2));
         }
         None
@@ -274,8 +263,8 @@ impl Reader<'_> {
     /// "на следующей неделе", alone or with a day before or after it.
     fn week(&self, at: usize) -> Option<Hit> {
         let (weeks, mut next) = self.named_week(at)?;
-        let skip = usize::from(self.is(next, &["в", "во", "on"]));
-        if let Some(day) = self.item(next + skip).and_then(weekday_of) {
+        let skip = usize::from(self.items.is(next, &["в", "во", "on"]));
+        if let Some(day) = self.items.at(next + skip).and_then(weekday_of) {
             next += skip + 1;
             return Some(Hit::day(
                 at,
@@ -297,18 +286,18 @@ impl Reader<'_> {
 
     /// "в пятницу", "в следующую пятницу", "в пятницу на следующей неделе", "в пятницу двадцать седьмого"
     fn weekday(&self, at: usize) -> Option<Hit> {
-        let (which, name) = if self.begins(at, NEXT) {
+        let (which, name) = if self.items.begins(at, NEXT) {
             (Which::Week(1), at + 1)
-        } else if self.begins(at, NEAREST) {
+        } else if self.items.begins(at, NEAREST) {
             (Which::Nearest, at + 1)
-        } else if self.is(at, THIS) {
+        } else if self.items.is(at, THIS) {
             (Which::This, at + 1)
         } else {
             (Which::Bare, at)
         };
-        let day = self.item(name).and_then(weekday_of)?;
+        let day = self.items.at(name).and_then(weekday_of)?;
         let mut next = name + 1;
-        let skip = usize::from(self.is(next, &["на", "of"]));
+        let skip = usize::from(self.items.is(next, &["на", "of"]));
         let mut which = which;
         if let Some((weeks, end)) = self.named_week(next + skip) {
             which = Which::Week(weeks);
@@ -316,7 +305,7 @@ impl Reader<'_> {
         }
         let dates = resolve::weekday(self.today, day, which);
         // "в пятницу двадцать седьмого": both have to say the same.
-        let skip = usize::from(self.is(next, &["на", "the"]));
+        let skip = usize::from(self.items.is(next, &["на", "the"]));
         if let Some(date) = self.day(next + skip).or_else(|| self.numeric(next + skip))
             && let Some(named) = date.readings.first().and_then(Span::single)
         {
@@ -339,14 +328,14 @@ impl Reader<'_> {
     /// "на выходных", "в конце недели", "в начале декабря", "в середине месяца"
     fn part(&self, at: usize) -> Option<Hit> {
         let today = self.today;
-        let (ahead, name) = if self.begins(at, NEXT) {
+        let (ahead, name) = if self.items.begins(at, NEXT) {
             (1, at + 1)
-        } else if self.begins(at, NEAREST) || self.is(at, THIS) {
+        } else if self.items.begins(at, NEAREST) || self.items.is(at, THIS) {
             (0, at + 1)
         } else {
             (0, at)
         };
-        if self.is(
+        if self.items.is(
             name,
             &["выходные", "выходных", "выходным", "weekend", "уикенд"],
         ) {
@@ -365,22 +354,22 @@ impl Reader<'_> {
                 Some(last),
             ));
         }
-        let part = Part::of(self.item(at)?)?;
+        let part = Part::of(self.items.at(at)?)?;
         let mut next = at + 1;
-        if self.is(next, &["of"]) {
+        if self.items.is(next, &["of"]) {
             next += 1;
         }
-        if self.is(next, &["the"]) {
+        if self.items.is(next, &["the"]) {
             next += 1;
         }
-        let (ahead, next) = if self.begins(next, NEXT) {
+        let (ahead, next) = if self.items.begins(next, NEXT) {
             (1, next + 1)
-        } else if self.is(next, THIS) {
+        } else if self.items.is(next, THIS) {
             (0, next + 1)
         } else {
             (0, next)
         };
-        if self.is(next, &["недели", "неделе", "week"]) {
+        if self.items.is(next, &["недели", "неделе", "week"]) {
             let monday = resolve::monday(today, ahead)?;
             let (first, last) = match part {
                 Part::Beginning => (0, 1),
@@ -402,11 +391,11 @@ impl Reader<'_> {
                 resolve::days(monday, last),
             ));
         }
-        let (first, last) = if self.is(next, &["месяца", "месяце", "month"]) {
+        let (first, last) = if self.items.is(next, &["месяца", "месяце", "month"]) {
             let first = resolve::months(today.first_of_month(), ahead)?;
             (first, first.last_of_month())
         } else {
-            resolve::month(today, self.item(next).and_then(month_of)?, None)?
+            resolve::month(today, self.items.at(next).and_then(month_of)?, None)?
         };
         let span = |last_of: Date| match part {
             Part::Beginning => Some((
@@ -422,7 +411,7 @@ impl Reader<'_> {
         let (mut from, mut to) = span(last)?;
         if to < today {
             // "в начале месяца" after its tenth day is the next month's, a named month's is next year's.
-            let again = if self.is(next, &["месяца", "месяце", "month"]) {
+            let again = if self.items.is(next, &["месяца", "месяце", "month"]) {
                 1
             } else {
                 12
@@ -440,12 +429,12 @@ impl Reader<'_> {
 
     /// "в ноябре", "в следующем месяце", "november 25th"
     fn month(&self, at: usize) -> Option<Hit> {
-        if let Some(month) = self.item(at).and_then(month_of) {
-            let word = &self.items[at].word;
+        if let Some(month) = self.items.at(at).and_then(month_of) {
+            let word = &self.items.0[at].word;
             // English: the day after the month.
             if word.is_ascii() {
-                let skip = usize::from(self.is(at + 1, &["the"]));
-                if let Some(day) = self.num(at + 1 + skip).and_then(day_number) {
+                let skip = usize::from(self.items.is(at + 1, &["the"]));
+                if let Some(day) = self.items.num(at + 1 + skip).and_then(day_number) {
                     let (year, to) = self.year(at + 2 + skip);
                     return Some(Hit::day(
                         at,
@@ -469,14 +458,17 @@ impl Reader<'_> {
                 Some(last),
             ));
         }
-        let ahead = if self.begins(at, NEXT) {
+        let ahead = if self.items.begins(at, NEXT) {
             1
-        } else if self.is(at, THIS) {
+        } else if self.items.is(at, THIS) {
             0
         } else {
             return None;
         };
-        if !self.is(at + 1, &["месяце", "месяц", "месяца", "month"]) {
+        if !self
+            .items
+            .is(at + 1, &["месяце", "месяц", "месяца", "month"])
+        {
             return None;
         }
         let first = resolve::months(self.today.first_of_month(), ahead)?;
@@ -492,11 +484,12 @@ impl Reader<'_> {
     /// "25.11", "25.11.2026", "2026-11-25", "25/11"
     fn numeric(&self, at: usize) -> Option<Hit> {
         let written = |at: usize| {
-            self.num(at)
+            self.items
+                .num(at)
                 .and_then(|n| n.written.as_deref())
                 .filter(|w| w.len() <= 4)
         };
-        let tie = |at: usize| self.item(at).and_then(|i| i.tie);
+        let tie = |at: usize| self.items.at(at).and_then(|i| i.tie);
         let first = written(at)?;
         let second = written(at + 1)?;
         let sign = tie(at + 1).filter(|c| matches!(c, '.' | '/' | '-'))?;
@@ -524,7 +517,7 @@ impl Reader<'_> {
             None => None,
         };
         let mut to = at + 2 + usize::from(third.is_some());
-        if self.is(to, &["г", "года", "год"]) {
+        if self.items.is(to, &["г", "года", "год"]) {
             to += 1;
         }
         Some(Hit::day(
@@ -537,12 +530,12 @@ impl Reader<'_> {
 
     /// "25 ноября 2026 года", "двадцать пятого", "25 числа", "с 25 по 27 ноября"
     fn day(&self, at: usize) -> Option<Hit> {
-        let num = self.num(at)?;
+        let num = self.items.num(at)?;
         let day = day_number(num)?;
-        let tie = |at: usize| self.item(at).and_then(|i| i.tie);
+        let tie = |at: usize| self.items.at(at).and_then(|i| i.tie);
         // "the 25th of november"
-        let of = usize::from(self.is(at + 1, &["of"]));
-        if let Some(month) = self.item(at + 1 + of).and_then(month_of) {
+        let of = usize::from(self.items.is(at + 1, &["of"]));
+        if let Some(month) = self.items.at(at + 1 + of).and_then(month_of) {
             let (year, to) = self.year(at + 2 + of);
             return Some(Hit::day(
                 at,
@@ -554,12 +547,12 @@ impl Reader<'_> {
         // "25-27 ноября", "с 25 по 27 ноября", "с двадцать пятого по двадцать седьмое"
         let joined = tie(at + 1) == Some('-');
         let last_at = at + 1 + usize::from(!joined);
-        let opened = self.is_before(at, &["с", "со", "от", "from", "the"]);
-        if (joined || (opened && self.is(at + 1, &["по", "до", "to", "till"])))
-            && let Some(last) = self.num(last_at).and_then(day_number)
+        let opened = self.items.is_before(at, &["с", "со", "от", "from", "the"]);
+        if (joined || (opened && self.items.is(at + 1, &["по", "до", "to", "till"])))
+            && let Some(last) = self.items.num(last_at).and_then(day_number)
         {
-            let month = self.item(last_at + 1).and_then(month_of);
-            let named = self.begins(last_at + 1, &["числ"]);
+            let month = self.items.at(last_at + 1).and_then(month_of);
+            let named = self.items.begins(last_at + 1, &["числ"]);
             if let Some(month) = month {
                 let (year, to) = self.year(last_at + 2);
                 let first = resolve::day_of_month(self.today, day, month, year)
@@ -570,7 +563,7 @@ impl Reader<'_> {
                     .copied();
                 return Some(Hit::stretch(at, to, Kind::Stretch, first, last));
             }
-            if named || (num.day && self.num(last_at).is_some_and(|n| n.day)) {
+            if named || (num.day && self.items.num(last_at).is_some_and(|n| n.day)) {
                 let first = resolve::day_only(self.today, day).first().copied();
                 let last = first.and_then(|f| resolve::day_only(f, last).first().copied());
                 return Some(Hit::stretch(
@@ -582,14 +575,14 @@ impl Reader<'_> {
                 ));
             }
         }
-        if self.begins(at + 1, &["числа", "число", "числу"])
-            || (num.written.is_some() && self.is(at + 1, &["го"]))
+        if self.items.begins(at + 1, &["числа", "число", "числу"])
+            || (num.written.is_some() && self.items.is(at + 1, &["го"]))
         {
             let to = at + 2;
             // "25 числа следующего месяца"
-            let ahead = if self.begins(to, NEXT) && self.is(to + 1, &["месяца"]) {
+            let ahead = if self.items.begins(to, NEXT) && self.items.is(to + 1, &["месяца"]) {
                 Some(1)
-            } else if self.is(to, THIS) && self.is(to + 1, &["месяца"]) {
+            } else if self.items.is(to, THIS) && self.items.is(to + 1, &["месяца"]) {
                 Some(0)
             } else {
                 None
@@ -608,12 +601,13 @@ impl Reader<'_> {
         }
         let english = num.ordinal
             && !num.day
-            && self.is_before(at, &["the"])
-            && (self.item(at + 1).is_none() || self.is(at + 1, &["at", "in", "please", "around"]));
+            && self.items.is_before(at, &["the"])
+            && (self.items.at(at + 1).is_none()
+                || self.items.is(at + 1, &["at", "in", "please", "around"]));
         if !(num.day || english)
             || num.half_of_hour
             || self.tells_time(at)
-            || self.begins(
+            || self.items.begins(
                 at + 1,
                 &["этаж", "раз", "час", "подъезд", "вариант", "класс"],
             )
@@ -622,6 +616,7 @@ impl Reader<'_> {
         }
         // "двадцать пятого одиннадцатого [двадцать шестого]"
         if let Some(month) = self
+            .items
             .num(at + 1)
             .filter(|n| n.day && !n.half_of_hour)
             .and_then(|n| n.whole())
@@ -647,27 +642,28 @@ impl Reader<'_> {
     /// The ordinal is an hour: "десять минут шестого", "половина шестого", "четверть шестого".
     fn tells_time(&self, at: usize) -> bool {
         at > 0
-            && (self.begins(at - 1, &["минут", "четверть"])
-                || self.num(at - 1).is_some_and(|n| n.milli == 500))
+            && (self.items.begins(at - 1, &["минут", "четверть"])
+                || self.items.num(at - 1).is_some_and(|n| n.milli == 500))
     }
 
     /// The year at `at`, and where it ends: "2026", "2026 года", "двадцать шестого года", "следующего года".
     fn year(&self, at: usize) -> (Option<i16>, usize) {
         const YEAR: &[&str] = &["года", "год", "году", "г"];
-        if self.is(at + 1, YEAR) {
-            if self.begins(at, NEXT) {
+        if self.items.is(at + 1, YEAR) {
+            if self.items.begins(at, NEXT) {
                 return (Some(self.today.year() + 1), at + 2);
             }
-            if self.is(at, THIS) {
+            if self.items.is(at, THIS) {
                 return (Some(self.today.year()), at + 2);
             }
         }
-        let named = self.is(at + 1, YEAR);
+        let named = self.items.is(at + 1, YEAR);
         let value = self
+            .items
             .num(at)
             .and_then(Num::whole)
             .and_then(|n| i16::try_from(n).ok());
-        let written_time = self.item(at + 1).is_some_and(|i| i.tie == Some(':'));
+        let written_time = self.items.at(at + 1).is_some_and(|i| i.tie == Some(':'));
         match value {
             Some(year @ 2_000..=2_100) if !written_time => {
                 (Some(year), at + 1 + usize::from(named))
@@ -695,7 +691,10 @@ pub(super) fn may_precede(item: &Item) -> bool {
 /// The number at `at` belongs to a day's name.
 pub(super) fn is_day_of_month(items: &[Item], at: usize) -> bool {
     let any = Date::constant(2_024, 1, 1);
-    let reader = Reader { items, today: any };
+    let reader = Reader {
+        items: Items(items),
+        today: any,
+    };
     items[at].num.is_some()
         && (at.saturating_sub(3)..=at).any(|start| {
             reader

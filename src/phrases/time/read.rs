@@ -1,6 +1,7 @@
 //! Finds the times that an utterance names, one after the other; which half of the day is left open where it wasn't said.
 
 use crate::phrases::calendar::month_of;
+use crate::phrases::items::Items;
 use crate::phrases::tokens::{Item, Num};
 
 /// A part of the day.
@@ -43,7 +44,9 @@ pub(super) struct Hit {
 
 /// All of them, in order.
 pub(super) fn hits(items: &[Item]) -> Vec<Hit> {
-    let reader = Reader { items };
+    let reader = Reader {
+        items: Items(items),
+    };
     let mut found: Vec<Hit> = Vec::new();
     let mut at = 0;
     while at < items.len() {
@@ -59,7 +62,7 @@ pub(super) fn hits(items: &[Item]) -> Vec<Hit> {
 }
 
 struct Reader<'a> {
-    items: &'a [Item],
+    items: Items<'a>,
 }
 
 const HOURS: &[&str] = &[
@@ -120,26 +123,6 @@ const BEFORE_HOUR: &[&str] = &[
 ];
 
 impl Reader<'_> {
-    fn item(&self, at: usize) -> Option<&Item> {
-        self.items.get(at)
-    }
-
-    fn is(&self, at: usize, words: &[&str]) -> bool {
-        self.item(at).is_some_and(|i| i.is(words))
-    }
-
-    fn begins(&self, at: usize, stems: &[&str]) -> bool {
-        self.item(at).is_some_and(|i| i.begins(stems))
-    }
-
-    fn num(&self, at: usize) -> Option<&Num> {
-        self.item(at)?.num.as_ref()
-    }
-
-    fn is_before(&self, at: usize, words: &[&str]) -> bool {
-        at > 0 && self.is(at - 1, words)
-    }
-
     fn hit_at(&self, at: usize) -> Option<Hit> {
         self.ahead(at)
             .or_else(|| self.named(at))
@@ -171,17 +154,17 @@ impl Reader<'_> {
     }
 
     fn half_after(&self, at: usize) -> Option<(DayPart, usize)> {
-        let item = self.item(at)?;
+        let item = self.items.at(at)?;
         let part = match item.word.as_str() {
             "утра" | "утром" | "am" => DayPart::Morning,
             "дня" | "днем" => DayPart::Day,
             "вечера" | "вечером" | "pm" | "tonight" => DayPart::Evening,
             "ночи" | "ночью" => DayPart::Night,
-            "a" if self.is(at + 1, &["m"]) => return Some((DayPart::Morning, at + 2)),
-            "p" if self.is(at + 1, &["m"]) => return Some((DayPart::Evening, at + 2)),
-            "at" if self.is(at + 1, &["night"]) => return Some((DayPart::Evening, at + 2)),
-            "in" if self.is(at + 1, &["the"]) => {
-                let part = match self.item(at + 2)?.word.as_str() {
+            "a" if self.items.is(at + 1, &["m"]) => return Some((DayPart::Morning, at + 2)),
+            "p" if self.items.is(at + 1, &["m"]) => return Some((DayPart::Evening, at + 2)),
+            "at" if self.items.is(at + 1, &["night"]) => return Some((DayPart::Evening, at + 2)),
+            "in" if self.items.is(at + 1, &["the"]) => {
+                let part = match self.items.at(at + 2)?.word.as_str() {
                     "morning" => DayPart::Morning,
                     "afternoon" => DayPart::Day,
                     "evening" => DayPart::Evening,
@@ -204,13 +187,14 @@ impl Reader<'_> {
                 what: What::Ahead(minutes),
             })
         };
-        if self.is(at + 1, &["через"]) {
+        if self.items.is(at + 1, &["через"]) {
             let count = self
+                .items
                 .num(at + 2)
                 .filter(|n| !n.ordinal && n.milli <= 1_000_000);
-            let unit = if self.is(at, HOURS) {
+            let unit = if self.items.is(at, HOURS) {
                 60
-            } else if self.is(at, MINUTES) {
+            } else if self.items.is(at, MINUTES) {
                 1
             } else {
                 0
@@ -219,22 +203,23 @@ impl Reader<'_> {
                 return hit(at + 3, count.milli * unit / 1_000);
             }
         }
-        let english = self.is(at, &["in"]);
-        if !english && !self.is(at, &["через"]) {
+        let english = self.items.is(at, &["in"]);
+        if !english && !self.items.is(at, &["через"]) {
             return None;
         }
         let mut next = at + 1;
-        if self.is(next, &["a", "an", "где", "примерно", "half"]) {
+        if self.items.is(next, &["a", "an", "где", "примерно", "half"]) {
             next += 1;
-            if self.is(next, &["an"]) {
+            if self.items.is(next, &["an"]) {
                 next += 1;
             }
         }
-        if self.is(next, &["полчаса", "полчасика"]) {
+        if self.items.is(next, &["полчаса", "полчасика"]) {
             return hit(next + 1, 30);
         }
-        let half = english && self.is(at + 1, &["half"]);
+        let half = english && self.items.is(at + 1, &["half"]);
         let count = match self
+            .items
             .num(next)
             .filter(|n| !n.ordinal && n.milli <= 1_000_000)
         {
@@ -245,7 +230,7 @@ impl Reader<'_> {
             None if half => 500,
             None => 1_000,
         };
-        let item = self.item(next)?;
+        let item = self.items.at(next)?;
         if item.is(&[
             "час",
             "часа",
@@ -259,12 +244,13 @@ impl Reader<'_> {
         ]) {
             // "через час двадцать", "через два часа десять минут"
             let extra = self
+                .items
                 .num(next + 1)
                 .and_then(|n| n.cardinal(59))
-                .filter(|_| !self.is(next + 2, HOURS));
+                .filter(|_| !self.items.is(next + 2, HOURS));
             let minutes = extra.unwrap_or(0);
             let used = usize::from(extra.is_some());
-            let named = usize::from(used == 1 && self.is(next + 2, MINUTES));
+            let named = usize::from(used == 1 && self.items.is(next + 2, MINUTES));
             return hit(next + 1 + used + named, count * 60 / 1_000 + minutes);
         }
         if item.is(MINUTES) || item.begins(&["минут"]) {
@@ -275,7 +261,7 @@ impl Reader<'_> {
 
     /// "полдень", "полночь"
     fn named(&self, at: usize) -> Option<Hit> {
-        let item = self.item(at)?;
+        let item = self.items.at(at)?;
         let minutes = if item.is(&["полдень", "полудню", "полудня", "noon", "midday"])
         {
             720
@@ -285,7 +271,7 @@ impl Reader<'_> {
             return None;
         };
         // "после полудня" is a stretch.
-        if minutes == 720 && self.is_before(at, &["после"]) {
+        if minutes == 720 && self.items.is_before(at, &["после"]) {
             return Some(Hit {
                 from: at - 1,
                 to: at + 1,
@@ -304,48 +290,52 @@ impl Reader<'_> {
 
     /// "без пятнадцати шесть", "без четверти час", "quarter to six", "ten to six"
     fn to_hour(&self, at: usize) -> Option<Hit> {
-        if self.is(at, &["без"]) {
-            let (missing, mut next) = if self.begins(at + 1, &["четверт"]) {
+        if self.items.is(at, &["без"]) {
+            let (missing, mut next) = if self.items.begins(at + 1, &["четверт"]) {
                 (15, at + 2)
             } else {
-                let missing = self.num(at + 1)?.cardinal(59)?;
+                let missing = self.items.num(at + 1)?.cardinal(59)?;
                 // "без двадцати пять" sounds like 25, and is 20 to 5.
-                let hour_follows = self.num(at + 2).is_some()
-                    || self.is(at + 2, MINUTES)
-                    || self.is(at + 2, &["час"]);
+                let hour_follows = self.items.num(at + 2).is_some()
+                    || self.items.is(at + 2, MINUTES)
+                    || self.items.is(at + 2, &["час"]);
                 if missing > 20 && !missing.is_multiple_of(10) && !hour_follows {
-                    let to = at + 2 + usize::from(self.is(at + 2, HOURS));
+                    let to = at + 2 + usize::from(self.items.is(at + 2, HOURS));
                     return Some(self.before_hour(at, to, missing % 10, missing / 10 * 10));
                 }
                 (missing, at + 2)
             };
-            next += usize::from(self.is(next, MINUTES));
-            let (hour, to) = match self.num(next) {
+            next += usize::from(self.items.is(next, MINUTES));
+            let (hour, to) = match self.items.num(next) {
                 Some(num) => (num.cardinal(24).filter(|h| *h > 0)?, next + 1),
-                None if self.is(next, &["час"]) => (1, next + 1),
+                None if self.items.is(next, &["час"]) => (1, next + 1),
                 None => return None,
             };
-            let to = to + usize::from(self.is(to, HOURS));
+            let to = to + usize::from(self.items.is(to, HOURS));
             return Some(self.before_hour(at, to, hour, missing));
         }
         let (count, next) = self.english_count(at)?;
-        if !self.is(next, &["to", "before"]) || self.is_before(at, &["from", "between"]) {
+        if !self.items.is(next, &["to", "before"]) || self.items.is_before(at, &["from", "between"])
+        {
             return None;
         }
-        let hour = self.num(next + 1)?.cardinal(12).filter(|h| *h > 0)?;
+        let hour = self.items.num(next + 1)?.cardinal(12).filter(|h| *h > 0)?;
         Some(self.before_hour(at, next + 2, hour, count))
     }
 
     fn english_count(&self, at: usize) -> Option<(u64, usize)> {
-        let skip = usize::from(self.is(at, &["a"]));
-        if self.is(at + skip, &["quarter"]) {
+        let skip = usize::from(self.items.is(at, &["a"]));
+        if self.items.is(at + skip, &["quarter"]) {
             return Some((15, at + skip + 1));
         }
-        if self.is(at, &["half"]) {
+        if self.items.is(at, &["half"]) {
             return Some((30, at + 1));
         }
-        let count = self.num(at)?.cardinal(59)?;
-        Some((count, at + 1 + usize::from(self.is(at + 1, &["minutes"]))))
+        let count = self.items.num(at)?.cardinal(59)?;
+        Some((
+            count,
+            at + 1 + usize::from(self.items.is(at + 1, &["minutes"])),
+        ))
     }
 
     fn before_hour(&self, from: usize, to: usize, hour: u64, missing: u64) -> Hit {
@@ -364,7 +354,8 @@ impl Reader<'_> {
     /// "полшестого", "половина шестого", "четверть шестого", "десять минут шестого", "half past five"
     fn of_hour(&self, at: usize) -> Option<Hit> {
         let hour_at = |at: usize| {
-            self.num(at)
+            self.items
+                .num(at)
                 .filter(|n| n.ordinal && n.day && !n.half_of_hour)
                 .and_then(Num::whole)
                 .filter(|h| (1..=12).contains(h))
@@ -379,9 +370,9 @@ impl Reader<'_> {
             let hit = self.clock(at, to, small(minutes), minutes < 720);
             Some(hit.noon(minutes))
         };
-        let num = self.num(at);
+        let num = self.items.num(at);
         if let Some(num) = num.filter(|n| n.half_of_hour) {
-            let to = at + 1 + usize::from(self.is(at + 1, &["часа"]));
+            let to = at + 1 + usize::from(self.items.is(at + 1, &["часа"]));
             return of(to, num.whole()?, 30);
         }
         if num.is_some_and(|n| n.milli == 500)
@@ -389,13 +380,13 @@ impl Reader<'_> {
         {
             return of(at + 2, hour, 30);
         }
-        if self.is(at, &["четверть"])
+        if self.items.is(at, &["четверть"])
             && let Some(hour) = hour_at(at + 1)
         {
             return of(at + 2, hour, 15);
         }
         if let Some(count) = num.and_then(|n| n.cardinal(59))
-            && self.is(at + 1, MINUTES)
+            && self.items.is(at + 1, MINUTES)
             && let Some(hour) = hour_at(at + 2)
         {
             return of(at + 3, hour, count);
@@ -405,7 +396,7 @@ impl Reader<'_> {
             .filter(|n| n.ordinal)
             .and_then(Num::whole)
             .filter(|h| (1..=12).contains(h))
-            && self.is(at + 1, &["часу"])
+            && self.items.is(at + 1, &["часу"])
         {
             let first = if hour == 1 { 720 } else { (hour - 1) * 60 };
             let half = self.half_after(at + 2);
@@ -421,10 +412,10 @@ impl Reader<'_> {
             });
         }
         let (count, next) = self.english_count(at)?;
-        if !self.is(next, &["past", "after"]) {
+        if !self.items.is(next, &["past", "after"]) {
             return None;
         }
-        let hour = self.num(next + 1)?.cardinal(12).filter(|h| *h > 0)?;
+        let hour = self.items.num(next + 1)?.cardinal(12).filter(|h| *h > 0)?;
         let minutes = (hour % 12) * 60 + count;
         let minutes = if hour == 12 { minutes + 720 } else { minutes };
         Some(
@@ -436,36 +427,40 @@ impl Reader<'_> {
     /// "17:30", "5:30", "17.30", "в 17-30"
     fn written(&self, at: usize) -> Option<Hit> {
         let written = |at: usize| {
-            self.num(at)
+            self.items
+                .num(at)
                 .and_then(|n| n.written.as_deref())
                 .filter(|w| w.len() <= 2)
         };
         let hour = written(at)?;
         let minutes = written(at + 1).filter(|w| w.len() == 2)?;
-        let sign = self.item(at + 1)?.tie?;
+        let sign = self.items.at(at + 1)?.tie?;
         let tied_before = self
-            .item(at)?
+            .items
+            .at(at)?
             .tie
             .is_some_and(|c| matches!(c, '.' | '/' | ':'));
         let tied_after = self
-            .item(at + 2)
+            .items
+            .at(at + 2)
             .is_some_and(|i| i.num.is_some() && i.tie.is_some_and(|c| matches!(c, '.' | '/')));
         let (h, m): (u64, u64) = (hour.parse().ok()?, minutes.parse().ok()?);
         if tied_before || tied_after || h > 24 || m > 59 || (h == 24 && m > 0) {
             return None;
         }
         let seconds = usize::from(
-            self.item(at + 2).is_some_and(|i| i.tie == Some(':')) && written(at + 2).is_some(),
+            self.items.at(at + 2).is_some_and(|i| i.tie == Some(':')) && written(at + 2).is_some(),
         );
         let fits = match sign {
             ':' => true,
             // "25.11" is a day; "17.30" can be none. "10.12" at is told by "в".
             '.' => m > 12 || m == 0,
             '-' => {
-                self.is_before(at, &["в", "к", "на"])
+                self.items.is_before(at, &["в", "к", "на"])
                     && (m == 0 || m > 24)
                     && !self
-                        .item(at + 2)
+                        .items
+                        .at(at + 2)
                         .is_some_and(|i| month_of(i).is_some() || i.is(HOURS))
             }
             _ => false,
@@ -482,53 +477,57 @@ impl Reader<'_> {
     /// "в пять", "в семь вечера", "в двадцать тридцать", "в 10 часов 30 минут", "в час дня", "5 pm"
     fn hour(&self, at: usize) -> Option<Hit> {
         // "в час", "час дня", "к часу"
-        if self.is(at, &["час", "часу", "часа"])
-            && self.num(at.wrapping_sub(1)).is_none_or(|n| n.ordinal)
+        if self.items.is(at, &["час", "часу", "часа"])
+            && self.items.num(at.wrapping_sub(1)).is_none_or(|n| n.ordinal)
         {
             let half = self.half_after(at + 1);
-            let opened = self.is_before(at, &["в", "к", "до", "после", "с", "около", "на"]);
+            let opened = self
+                .items
+                .is_before(at, &["в", "к", "до", "после", "с", "около", "на"]);
             if half.is_none() && !opened {
                 return None;
             }
             // "в час тридцать", "в часа три"
             let minutes = self.minutes_at(at + 1);
             let (m, to) = minutes.unwrap_or((0, at + 1));
-            if self.is(at, &["часа"]) && minutes.is_some() {
+            if self.items.is(at, &["часа"]) && minutes.is_some() {
                 return None;
             }
             return Some(self.clock(at, to, small(60 + m), true));
         }
-        let num = self.num(at)?;
+        let num = self.items.num(at)?;
         let hour = num.cardinal(24)?;
         if num.half_of_hour
             || num.scaled
-            || self.item(at + 1).is_some_and(|i| month_of(i).is_some())
+            || self.items.at(at + 1).is_some_and(|i| month_of(i).is_some())
         {
             return None;
         }
         // A number that is tied to others is no hour: "25.11", "123-45-67"; "10-12" is two.
         let tied = |at: usize| {
-            self.item(at)
+            self.items
+                .at(at)
                 .is_some_and(|i| i.num.is_some() && i.tie.is_some_and(|c| c != '-' && c != '\0'))
         };
         if tied(at) || tied(at + 1) || num.written.as_ref().is_some_and(|w| w.len() > 2) {
             return None;
         }
         let mut to = at + 1;
-        let named = self.is(to, HOURS);
+        let named = self.items.is(to, HOURS);
         to += usize::from(named);
         let minutes = self.minutes_at(to);
         let (m, to) = minutes.unwrap_or((0, to));
         // "ровно", "o'clock"
-        let exact = self.is(to, &["ровно"]) || self.is_before(at, &["ровно"]);
-        let to = to + usize::from(self.is(to, &["ровно"]));
+        let exact = self.items.is(to, &["ровно"]) || self.items.is_before(at, &["ровно"]);
+        let to = to + usize::from(self.items.is(to, &["ровно"]));
         let half = self.half_after(to).is_some();
-        let opened = self.is_before(at, BEFORE_HOUR);
-        let joined = self.item(at)?.tie == Some('-')
+        let opened = self.items.is_before(at, BEFORE_HOUR);
+        let joined = self.items.at(at)?.tie == Some('-')
             || self
-                .item(at + 1)
+                .items
+                .at(at + 1)
                 .is_some_and(|i| i.num.is_some() && i.tie == Some('-'));
-        let opened_twice = joined && (opened || (at > 1 && self.is(at - 2, BEFORE_HOUR)));
+        let opened_twice = joined && (opened || (at > 1 && self.items.is(at - 2, BEFORE_HOUR)));
         // "двадцать тридцать" alone may be a time; two numbers need "в", "часов" or a part of the day.
         let told = (named && minutes.is_some()) || half || exact || opened || opened_twice;
         if !told && !self.only_time(at, to) {
@@ -547,17 +546,18 @@ impl Reader<'_> {
 
     /// Minutes after an hour: "тридцать", "ноль пять", "ноль ноль", "30 минут".
     fn minutes_at(&self, at: usize) -> Option<(u64, usize)> {
-        let num = self.num(at)?;
-        let joined = self.item(at)?.tie.is_some_and(|c| c != '\0');
+        let num = self.items.num(at)?;
+        let joined = self.items.at(at)?.tie.is_some_and(|c| c != '\0');
         if joined
             || self
-                .item(at + 1)
+                .items
+                .at(at + 1)
                 .is_some_and(|i| month_of(i).is_some() || i.is(HOURS))
         {
             return None;
         }
         let value = num.cardinal(59)?;
-        if self.is(at + 1, MINUTES) {
+        if self.items.is(at + 1, MINUTES) {
             // "в пять десять минут шестого" isn't said.
             return Some((value, at + 2));
         }
@@ -566,7 +566,7 @@ impl Reader<'_> {
         }
         match value {
             0 => {
-                let next = self.num(at + 1).and_then(|n| n.cardinal(9));
+                let next = self.items.num(at + 1).and_then(|n| n.cardinal(9));
                 Some((next.unwrap_or(0), at + 1 + usize::from(next.is_some())))
             }
             10..=59 => Some((value, at + 1)),
@@ -577,19 +577,19 @@ impl Reader<'_> {
     /// Nothing else was said: "двадцать тридцать", "десять ноль ноль" are times then.
     fn only_time(&self, at: usize, to: usize) -> bool {
         to > at + 1
-            && !self.is(at + 1, HOURS)
-            && self.items[at + 1..to].iter().any(|i| {
+            && !self.items.is(at + 1, HOURS)
+            && self.items.0[at + 1..to].iter().any(|i| {
                 i.num
                     .as_ref()
                     .is_some_and(|n| n.milli == 0 || n.milli.is_multiple_of(15_000))
             })
             && at == 0
-            && to == self.items.len()
+            && to == self.items.0.len()
     }
 
     /// "в пять раз", "с двух сторон", "до двух тысяч рублей"
     fn counts_something(&self, at: usize) -> bool {
-        self.begins(
+        self.items.begins(
             at,
             &[
                 "раз",
@@ -623,7 +623,7 @@ impl Reader<'_> {
                 "секунд",
                 "градус",
             ],
-        ) || self.is(
+        ) || self.items.is(
             at,
             &[
                 "%", "р", "руб", "₽", "го", "years", "days", "weeks", "people", "roubles",
@@ -641,36 +641,42 @@ impl Reader<'_> {
                 what: What::Stretch(from_hour * 60, (to_hour * 60).min(1_439), Some(part)),
             })
         };
-        let greets = at > 0 && self.begins(at - 1, &["добр", "good", "спокойн", "хорош"]);
-        let lunch = self.begins(at + 1, &["обед", "lunch"]);
-        if self.is(at, &["после", "after"]) && lunch {
+        let greets = at > 0
+            && self
+                .items
+                .begins(at - 1, &["добр", "good", "спокойн", "хорош"]);
+        let lunch = self.items.begins(at + 1, &["обед", "lunch"]);
+        if self.items.is(at, &["после", "after"]) && lunch {
             return stretch(at + 2, 13, 18, DayPart::Day);
         }
-        if self.is(at, &["до", "before"]) && lunch {
+        if self.items.is(at, &["до", "before"]) && lunch {
             return stretch(at + 2, 9, 13, DayPart::Morning);
         }
-        if self.is(at, &["в"]) && self.is(at + 1, &["обед"])
-            || self.is(at, &["во"]) && self.is(at + 1, &["время"]) && self.is(at + 2, &["обеда"])
+        if self.items.is(at, &["в"]) && self.items.is(at + 1, &["обед"])
+            || self.items.is(at, &["во"])
+                && self.items.is(at + 1, &["время"])
+                && self.items.is(at + 2, &["обеда"])
         {
             return stretch(
-                at + 2 + usize::from(self.is(at + 1, &["время"])),
+                at + 2 + usize::from(self.items.is(at + 1, &["время"])),
                 12,
                 14,
                 DayPart::Day,
             );
         }
-        if self.is(at, &["после"]) && self.is(at + 1, &["работы"]) {
+        if self.items.is(at, &["после"]) && self.items.is(at + 1, &["работы"]) {
             return stretch(at + 2, 18, 21, DayPart::Evening);
         }
-        if self.is(at, &["до"]) && self.is(at + 1, &["работы"]) {
+        if self.items.is(at, &["до"]) && self.items.is(at + 1, &["работы"]) {
             return stretch(at + 2, 7, 9, DayPart::Morning);
         }
         if self
+            .items
             .num(at)
             .is_some_and(|n| n.ordinal && (n.milli == 1_000 || n.milli == 2_000))
-            && self.is(at + 2, &["дня"])
+            && self.items.is(at + 2, &["дня"])
         {
-            let first = self.num(at).is_some_and(|n| n.milli == 1_000);
+            let first = self.items.num(at).is_some_and(|n| n.milli == 1_000);
             // "в первой половине дня"; "половина" is a number here.
             return if first {
                 stretch(at + 3, 9, 13, DayPart::Morning)
@@ -678,15 +684,19 @@ impl Reader<'_> {
                 stretch(at + 3, 13, 18, DayPart::Day)
             };
         }
-        let early = self.is_before(at, &["рано", "раннее", "пораньше", "early"])
-            || self.is(at + 1, &["рано", "пораньше"]);
-        let late = self.is_before(at, &["поздно", "late"]) || self.is(at + 1, &["поздно"]);
-        let item = self.item(at)?;
+        let early = self
+            .items
+            .is_before(at, &["рано", "раннее", "пораньше", "early"])
+            || self.items.is(at + 1, &["рано", "пораньше"]);
+        let late =
+            self.items.is_before(at, &["поздно", "late"]) || self.items.is(at + 1, &["поздно"]);
+        let item = self.items.at(at)?;
         if greets {
             return None;
         }
         if item.is(&["утром", "утречком", "утра", "утру"])
-            || (item.is(&["morning"]) && self.is_before(at, &["the", "tomorrow", "this", "in"]))
+            || (item.is(&["morning"])
+                && self.items.is_before(at, &["the", "tomorrow", "this", "in"]))
         {
             // "с утра", "к утру"; "утра" after a number was taken with it.
             return if early {
