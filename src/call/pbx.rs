@@ -253,6 +253,15 @@ impl Pbx {
         }
     }
 
+    /// Hangs up once more, whatever is known: Asterisk has not told that the channel is gone.
+    pub(super) fn hang_up_again(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (ami, channel) = (self.parts.ami.clone(), self.channel.clone());
+        async move {
+            // "No such channel" is as good an answer.
+            let _ = ami.hang_up(&channel, 16, ACTION_DEADLINE).await;
+        }
+    }
+
     /// Hangs up, if that is still to be done, and lets the channel go. The answer is the Hangup event.
     pub(super) fn hang_up(&self) -> impl Future<Output = ()> + Send + use<> {
         let gone = self.gone_channel || self.gone.now().is_some();

@@ -135,14 +135,21 @@ async fn connect(answered: &mut Answered) -> Result<(Speaker, Option<LinkGuard>)
 /// Hangs up, if that is still to be done, and waits for Asterisk's word of it.
 async fn end_channel(pbx: &mut Pbx, journal: &mut CallJournal) -> Option<u32> {
     pbx.hang_up().await;
-    let deadline = tokio::time::Instant::now() + HANG_UP_FOLLOWS;
     // While the link is down nobody will tell.
     let link = pbx.parts().ami.state();
-    while pbx.cause().is_none() && matches!(*link.borrow(), AmiState::Up(_)) {
-        match tokio::time::timeout_at(deadline, pbx.next_event()).await {
-            Ok(Some(event)) => journal.note(kind::ASTERISK, event),
-            _ => break,
+    for again in [true, false] {
+        let deadline = tokio::time::Instant::now() + HANG_UP_FOLLOWS;
+        while pbx.cause().is_none() && matches!(*link.borrow(), AmiState::Up(_)) {
+            match tokio::time::timeout_at(deadline, pbx.next_event()).await {
+                Ok(Some(event)) => journal.note(kind::ASTERISK, event),
+                _ => break,
+            }
         }
+        if pbx.cause().is_some() || !again {
+            break;
+        }
+        // A channel must not stay behind because one hang-up was lost on it (seen once on a busy Asterisk 16).
+        pbx.hang_up_again().await;
     }
     pbx.cause()
 }
