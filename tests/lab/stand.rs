@@ -258,7 +258,8 @@ impl Asterisk {
     /// Waits until no channel lives any more: nothing of ours may stay behind.
     pub async fn quiet(&self) {
         let mut left = 0;
-        for _ in 0..50 {
+        // A hang-up that was lost is said again after 2 s, on a busy machine a little later.
+        for _ in 0..100 {
             left = self.channels();
             if left == 0 {
                 return;
