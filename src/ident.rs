@@ -106,6 +106,21 @@ impl Phone {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The number in one form, however it was written: `+79121234567`, `89121234567` and `9121234567` are one person,
+    /// `79121234567`. What is no Russian number stays as it is, without its plus.
+    pub fn key(&self) -> String {
+        let Some(digits) = self.0.strip_prefix('+') else {
+            let digits = self.0.as_str();
+            return match (digits.len(), &digits[..1]) {
+                (11, "7" | "8") => format!("7{}", &digits[1..]),
+                (10, "3" | "4" | "8" | "9") => format!("7{digits}"),
+                (12.., _) if digits.starts_with("810") => digits[3..].to_owned(),
+                _ => digits.to_owned(),
+            };
+        };
+        digits.to_owned()
+    }
 }
 
 impl fmt::Display for Phone {
@@ -284,6 +299,25 @@ mod tests {
             "123456789012345678901",
         ] {
             assert!(Phone::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_person_has_one_number_however_it_is_written() {
+        for (written, key) in [
+            ("+79121234567", "79121234567"),
+            ("89121234567", "79121234567"),
+            ("79121234567", "79121234567"),
+            ("9121234567", "79121234567"),
+            ("84951234567", "74951234567"),
+            ("4951234567", "74951234567"),
+            ("+380441234567", "380441234567"),
+            ("810380441234567", "380441234567"),
+            ("+84123456789", "84123456789"),
+            ("112", "112"),
+            ("2345678", "2345678"),
+        ] {
+            assert_eq!(Phone::parse(written).unwrap().key(), key, "{written}");
         }
     }
 

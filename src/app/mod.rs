@@ -324,7 +324,7 @@ impl Runtime {
             placer: Arc::new(placer),
             lines,
             starts_per_second: config.calls.starts_per_second,
-            rules: Rules::new(config.calls.retry_after_ms),
+            rules: Arc::new(Rules::new(config.calls.retry_after_ms)),
             clock: Arc::new(Timestamp::now),
         };
         tasks.spawn(dialer.run(stop.clone()));

@@ -46,6 +46,7 @@ impl Place for Placer {
             order,
             attempt,
             channel_id,
+            ..
         } = due;
         let Some(dialog) = self.library.dialog(&order.dialog) else {
             // It was there when the order came in; since then the analysts have taken it away.

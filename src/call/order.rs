@@ -28,6 +28,12 @@ pub struct Order {
     pub attempts: u32,
     /// Where the end is told, too (http or https URL).
     pub callback: Option<String>,
+    /// The set of rules to call by, by its name in the config; `None`: the dialog's, else the first.
+    pub rules: Option<String>,
+    /// The callee's time zone (`Asia/Kamchatka`); `None`: by the number.
+    pub zone: Option<String>,
+    /// Calling hours of this order alone (`пн-пт 9:00-20:00`); `None`: by the rules.
+    pub hours: Option<String>,
 }
 
 impl Order {
@@ -44,6 +50,9 @@ impl Order {
             expires: None,
             attempts: 1,
             callback: None,
+            rules: None,
+            zone: None,
+            hours: None,
         }
     }
 }

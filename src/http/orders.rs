@@ -106,6 +106,9 @@ fn as_order(record: &CallRecord) -> Option<Order> {
     order.expires = record.expires;
     order.attempts = record.attempts;
     order.callback = record.callback.clone();
+    order.rules = record.rules.clone();
+    order.zone = record.zone.clone();
+    order.hours = record.hours.clone();
     Some(order)
 }
 

@@ -20,7 +20,7 @@ use super::limits::{Lines, Pace, Taken};
 use super::queue::Queue;
 use super::rules::Rules;
 use crate::call::{Summary, outcome};
-use crate::store::{Due, Result, StoreError, Then};
+use crate::store::{Admit, Due, Result, StoreError, Then};
 
 /// Longest sleep: a wall clock that was set forward is noticed within it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -70,8 +70,8 @@ pub struct Dialer<Q, P> {
     pub lines: Lines,
     /// How many a second.
     pub starts_per_second: f64,
-    /// What follows an attempt.
-    pub rules: Rules,
+    /// Who may be called now, and what follows an attempt.
+    pub rules: Arc<Rules>,
     /// The wall clock.
     pub clock: Clock,
 }
@@ -94,6 +94,7 @@ impl<Q: Queue, P: Place> Dialer<Q, P> {
     /// long drops the run: the calls are cut).
     pub async fn run(self, stop: CancellationToken) {
         let notify = self.queue.due_changed();
+        let admit: Arc<dyn Admit> = self.rules.clone();
         let mut pace = Pace::new(self.starts_per_second, Instant::now());
         let mut brake = Brake::new();
         let mut calls = JoinSet::new();
@@ -112,7 +113,7 @@ impl<Q: Queue, P: Place> Dialer<Q, P> {
                 () = self.placer.ready() => {}
                 () = tokio::time::sleep(LONGEST_SLEEP) => {
                     // Orders expire all the same.
-                    if let Err(error) = self.queue.take_due((self.clock)(), 0).await {
+                    if let Err(error) = self.queue.take_due((self.clock)(), 0, &admit).await {
                         tracing::error!(%error, "can't look for expired orders");
                     }
                     continue;
@@ -167,7 +168,8 @@ impl<Q: Queue, P: Place> Dialer<Q, P> {
             return Some(For::Line(line));
         }
         let wall = (self.clock)();
-        let taken = match self.queue.take_due(wall, free.len()).await {
+        let admit: Arc<dyn Admit> = self.rules.clone();
+        let taken = match self.queue.take_due(wall, free.len(), &admit).await {
             Ok(taken) => taken,
             Err(error) => {
                 tracing::error!(%error, "can't take orders");
@@ -185,7 +187,7 @@ impl<Q: Queue, P: Place> Dialer<Q, P> {
             calls.spawn(attempt(
                 self.queue.clone(),
                 Arc::clone(&self.placer),
-                self.rules,
+                Arc::clone(&self.rules),
                 Arc::clone(&self.clock),
                 due,
                 line,
@@ -231,7 +233,7 @@ fn heed(end: Option<End>, brake: &mut Brake) {
 async fn attempt<Q: Queue, P: Place>(
     queue: Q,
     placer: Arc<P>,
-    rules: Rules,
+    rules: Arc<Rules>,
     clock: Clock,
     due: Due,
     line: Taken,
@@ -256,7 +258,7 @@ async fn attempt<Q: Queue, P: Place>(
             (broken(), Then::Finish)
         }
     };
-    until_kept(|| queue.attempt_ended(&order.id, number, &summary, then, now)).await;
+    until_kept(|| queue.attempt_ended(&order.id, number, &summary, then.clone(), now)).await;
     drop(line);
     End::Told
 }

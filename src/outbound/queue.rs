@@ -8,15 +8,16 @@ use tokio::sync::Notify;
 
 use crate::call::{Status, Summary};
 use crate::ident::CallId;
-use crate::store::{Due, Result, Store, Then};
+use crate::store::{Admit, Due, Result, Store, Then};
 
 /// The queue of orders. What each word promises is written at [`Store`]'s method of that name.
 pub trait Queue: Clone + Send + Sync + 'static {
-    /// Takes what is due, atomically: what is answered is nobody else's.
+    /// Takes what is due and admitted, atomically: what is answered is nobody else's.
     fn take_due(
         &self,
         now: Timestamp,
         limit: usize,
+        admit: &Arc<dyn Admit>,
     ) -> impl Future<Output = Result<Vec<Due>>> + Send;
 
     /// When to look again.
@@ -47,8 +48,13 @@ pub trait Queue: Clone + Send + Sync + 'static {
 }
 
 impl Queue for Store {
-    async fn take_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
-        Store::take_due(self, now, limit).await
+    async fn take_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        admit: &Arc<dyn Admit>,
+    ) -> Result<Vec<Due>> {
+        Store::take_due(self, now, limit, admit).await
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>> {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::call::{Order, Summary, outcome};
-use crate::store::Then;
+use crate::store::{Admit, Past, Reason, Then, Verdict};
 
 /// The rules of `calls:`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +37,17 @@ impl Rules {
             }
             None => None,
         };
+        let reason = Reason::new(summary.outcome.as_str(), "");
         match at {
-            Some(at) if order.expires.is_none_or(|end| at < end) => Then::Retry { at },
+            Some(at) if order.expires.is_none_or(|end| at < end) => Then::Retry { at, reason },
             _ => Then::Finish,
         }
+    }
+}
+
+impl Admit for Rules {
+    fn judge(&self, _: &Order, _: &Past, _: Timestamp) -> Verdict {
+        Verdict::Call
     }
 }
 
@@ -99,11 +106,19 @@ mod tests {
             recording: None,
         };
         let then = Rules::new(600_000).after(&order, case.attempt, &summary, at(0));
-        let expect = retry_at.map_or(Then::Finish, |seconds| Then::Retry { at: at(seconds) });
+        let then = match then {
+            Then::Retry { at, .. } => Some(at),
+            _ => None,
+        };
         assert_eq!(
-            then, expect,
+            then,
+            retry_at.map(at),
             "{} attempt {} of {}, call_again {:?}, expires {:?}",
-            case.outcome, case.attempt, case.attempts, case.call_again, case.expires
+            case.outcome,
+            case.attempt,
+            case.attempts,
+            case.call_again,
+            case.expires
         );
     }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::call::{Order, Status, Summary};
 use crate::ident::{CallId, Phone};
-use crate::store::{CallRecord, Due, Result, Store, Then};
+use crate::store::{Admit, CallRecord, Due, Result, Store, Then};
 
 /// The store, asked from blocking threads: tokio's paused clock stands still meanwhile, so that what the disk takes
 /// costs no time of the test.
@@ -29,9 +29,14 @@ async fn still<T: Send + 'static>(
 }
 
 impl Queue for Still {
-    async fn take_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
-        let store = self.0.clone();
-        still(async move { store.take_due(now, limit).await }).await
+    async fn take_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        admit: &Arc<dyn Admit>,
+    ) -> Result<Vec<Due>> {
+        let (store, admit) = (self.0.clone(), Arc::clone(admit));
+        still(async move { store.take_due(now, limit, &admit).await }).await
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>> {
@@ -177,7 +182,7 @@ impl Rig {
             placer: Arc::clone(&self.fake),
             lines: self.lines.clone(),
             starts_per_second: self.rate,
-            rules: Rules::new(600_000),
+            rules: Arc::new(Rules::new(600_000)),
             clock: Arc::new(move || moment(begin, 0)),
         };
         self.run = Some(tokio::spawn(dialer.run(self.stop.clone())));

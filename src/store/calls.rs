@@ -5,21 +5,19 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 
+use super::admit::Reason;
 use super::error::{Result, StoreError};
-use super::record::{Added, Cancelled, Due, Then};
+use super::record::{Added, Cancelled, Then};
 use super::row::{self, Standing, json as text, ms, ms_opt, time_opt};
 use super::writer::Tx;
-use super::{changes, events};
+use super::{changes, do_not_call, events, take};
 use crate::call::history::kind;
 use crate::call::{CallInfo, Order, Status, Summary, outcome};
-use crate::ident::{CallId, ChannelId};
-
-/// Most orders that expire in one [`take_due`]; the rest follow at once in the next.
-const EXPIRE_AT_ONCE: i64 = 1_000;
+use crate::ident::CallId;
 
 const INSERT: &str = "INSERT INTO calls (id, direction, phone, dialog, params, file, priority, not_before, expires, attempts, \
-     callback, body_hash, status, data, attempt, due, ready, cancel, recovered, created, changed) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '{}', ?14, ?15, ?16, 0, 0, ?17, ?17)";
+     callback, body_hash, status, data, attempt, due, ready, cancel, recovered, created, changed, number, rules, zone, hours, waits) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '{}', ?14, ?15, ?16, 0, 0, ?17, ?17, ?18, ?19, ?20, ?21, ?22)";
 
 pub(super) fn add(
     tx: &mut Tx<'_>,
@@ -60,10 +58,18 @@ pub(super) fn add(
         ms(due),
         ms(due) <= ms(now),
         ms(now),
+        order.phone.key(),
+        order.rules,
+        order.zone,
+        order.hours,
+        None::<String>,
     ])?;
     let n = tx.conn.last_insert_rowid();
     events::put(tx, n, 0, kind::ORDER, now, json!({"event": "accepted"}))?;
     changes::put(tx, n)?;
+    if do_not_call::listed(tx.conn, &order.phone)? {
+        do_not_call::refuse(tx, n, now)?;
+    }
     tx.wake = true;
     Ok(Added::New(Box::new(row::by_number(tx.conn, n)?)))
 }
@@ -92,6 +98,11 @@ pub(super) fn add_incoming(tx: &mut Tx<'_>, info: &CallInfo, at: Timestamp) -> R
         None::<i64>,
         false,
         ms(at),
+        info.phone.as_ref().map(|phone| phone.key()),
+        None::<String>,
+        None::<String>,
+        None::<String>,
+        None::<String>,
     ])?;
     let n = tx.conn.last_insert_rowid();
     tx.conn
@@ -130,65 +141,6 @@ pub(super) fn cancel(tx: &mut Tx<'_>, id: &CallId, now: Timestamp) -> Result<Can
             Ok(Cancelled::WhileTalking)
         }
     }
-}
-
-pub(super) fn take_due(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
-    expire(tx, now)?;
-    // Those whose time has come join the ready ones, which stand in an index in the order of calling.
-    tx.conn
-        .prepare_cached(
-            "UPDATE calls SET ready = 1 WHERE status = 'queued' AND ready = 0 AND due <= ?1",
-        )?
-        .execute([ms(now)])?;
-    let numbers: Vec<i64> = tx
-        .conn
-        .prepare_cached(
-            "SELECT n FROM calls WHERE status = 'queued' AND ready = 1 AND (expires IS NULL OR expires > ?1) \
-             ORDER BY priority DESC, n LIMIT ?2",
-        )?
-        .query_map(params![ms(now), limit as i64], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    numbers.into_iter().map(|n| begin(tx, n, now)).collect()
-}
-
-/// A new attempt of a queued order.
-fn begin(tx: &mut Tx<'_>, n: i64, now: Timestamp) -> Result<Due> {
-    let call = row::by_number(tx.conn, n)?;
-    let attempt = call.attempt + 1;
-    let channel_id = ChannelId::fresh();
-    tx.conn
-        .prepare_cached(
-            "INSERT INTO attempts (call_n, attempt, channel_id, started) VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![n, attempt, channel_id.as_str(), ms(now)])?;
-    tx.conn
-        .prepare_cached(
-            "UPDATE calls SET status = 'dialing', attempt = ?2, due = NULL, ready = 0, changed = ?3 WHERE n = ?1",
-        )?
-        .execute(params![n, attempt, ms(now)])?;
-    let data = json!({"event": "began", "channel_id": channel_id.as_str()});
-    events::put(tx, n, attempt, kind::ATTEMPT, now, data)?;
-    changes::put(tx, n)?;
-    Ok(Due {
-        order: row::order_of(call)?,
-        attempt,
-        channel_id,
-    })
-}
-
-fn expire(tx: &mut Tx<'_>, now: Timestamp) -> Result<()> {
-    let numbers: Vec<i64> = tx
-        .conn
-        .prepare_cached(
-            "SELECT n FROM calls WHERE status = 'queued' AND expires IS NOT NULL AND expires <= ?1 ORDER BY expires LIMIT ?2",
-        )?
-        .query_map(params![ms(now), EXPIRE_AT_ONCE], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    for n in numbers {
-        events::put(tx, n, 0, kind::ORDER, now, json!({"event": "expired"}))?;
-        close(tx, n, Status::Expired, now)?;
-    }
-    Ok(())
 }
 
 pub(super) fn next_due(conn: &Connection, now: Timestamp) -> Result<Option<Timestamp>> {
@@ -303,8 +255,12 @@ pub(super) fn attempt_ended(
     if summary.answered {
         put_some(&mut data, "talk_ms", Some(summary.talk_ms));
     }
-    if let Then::Retry { at } = then {
+    if let Then::Retry { at, .. } = &then {
         put_some(&mut data, "next_attempt", Some(at.to_string()));
+    }
+    if let Then::Retry { reason, .. } | Then::GiveUp { reason } = &then {
+        put_some(&mut data, "rule", Some(reason.rule.as_str()));
+        put_some(&mut data, "text", Some(reason.text.as_str()));
     }
     events::put(tx, call.n, attempt, kind::ATTEMPT, at, data)?;
     // The runtime's own words tell how the call was cut; a dialog's word (or its plain end) is what 1C wanted.
@@ -315,16 +271,16 @@ pub(super) fn attempt_ended(
         let data = json!({"event": "cancelled"});
         events::put(tx, call.n, 0, kind::ORDER, at, data)?;
     }
-    let (status, due) = match then {
-        _ if cancelled => (Status::Cancelled, None),
-        Then::Finish => (Status::Finished, None),
-        Then::Retry { at: again_at } => (Status::Queued, Some(again_at)),
+    let (status, due, waits) = match then {
+        _ if cancelled => (Status::Cancelled, None, None),
+        Then::Finish | Then::GiveUp { .. } => (Status::Finished, None, None),
+        Then::Retry { at, reason } => (Status::Queued, Some(at), Some(reason)),
     };
     // One update of the row, whose indexes are dear: the same as `close` and `queue_again`, with the attempt's outcome.
     tx.conn
         .prepare_cached(
             "UPDATE calls SET status = ?2, due = ?3, ready = ?4, changed = ?5, outcome = ?6, data = ?7, \
-             recording = coalesce(?8, recording) WHERE n = ?1",
+             recording = coalesce(?8, recording), waits = ?9 WHERE n = ?1",
         )?
         .execute(params![
             call.n,
@@ -335,6 +291,7 @@ pub(super) fn attempt_ended(
             summary.outcome,
             text(&summary.data),
             summary.recording,
+            waits.map(|reason: Reason| take::waits_text(&reason, None)),
         ])?;
     changes::put(tx, call.n)?;
     tx.wake |= due.is_some();
@@ -393,7 +350,7 @@ fn queue_again(tx: &mut Tx<'_>, n: i64, again_at: Timestamp, now: Timestamp) -> 
 pub(super) fn close(tx: &mut Tx<'_>, n: i64, status: Status, at: Timestamp) -> Result<Status> {
     tx.conn
         .prepare_cached(
-            "UPDATE calls SET status = ?2, due = NULL, ready = 0, changed = ?3 WHERE n = ?1",
+            "UPDATE calls SET status = ?2, due = NULL, ready = 0, waits = NULL, changed = ?3 WHERE n = ?1",
         )?
         .execute(params![n, status.as_str(), ms(at)])?;
     changes::put(tx, n)?;

@@ -26,9 +26,11 @@
 //! rule then is to call rather than to lose the order, which may ring one person twice within that moment (well under
 //! a second). [`MAX_RECOVERIES`] crashes of one order close it. All that rang or talked is closed with `runtime_error`.
 
+mod admit;
 mod archive;
 mod calls;
 mod changes;
+mod do_not_call;
 mod error;
 mod events;
 mod readers;
@@ -37,17 +39,19 @@ mod recover;
 mod row;
 mod schema;
 mod tails;
+mod take;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+pub use admit::{Admit, Count, Everybody, Past, Reason, Verdict, Windows, everybody};
 pub use archive::Archive;
 pub use error::{Result, StoreError};
 pub use events::{MAX_EVENT_BYTES, MAX_EVENTS};
 pub use record::{
-    Added, AttemptRecord, CallRecord, Cancelled, Change, Due, EventRecord, Fate, Health,
-    MAX_TRANSCRIPT, Recovered, Speaker, Then, TranscriptLine,
+    Added, AttemptRecord, CallRecord, Cancelled, Change, Due, Ended, EventRecord, Fate, Health,
+    Listed, MAX_TRANSCRIPT, Recovered, Speaker, Then, TranscriptLine,
 };
 pub use recover::MAX_RECOVERIES;
 pub use schema::VERSION;
@@ -61,7 +65,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::call::{CallInfo, HistoryEvent, Order, Status, Summary};
-use crate::ident::CallId;
+use crate::ident::{CallId, Phone};
 use readers::Readers;
 use writer::{Durable, Told, Tx, Writer};
 
@@ -163,12 +167,20 @@ impl Store {
     // --- dialing
 
     /// Moves at most `limit` orders whose time has come to `dialing`, each with a new attempt and channel id: higher
-    /// priority first, then older. Orders that ran out become `expired`.
-    pub async fn take_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
-        let limit = limit.min(MAX_PAGE);
+    /// priority first, then older. Each is judged by `admit` within the same transaction; what isn't to be called now waits
+    /// or is refused, with the rule in its history. Orders that ran out become `expired`.
+    ///
+    /// Verdicts are bounded too: fewer orders than `limit` doesn't mean that none is left, [`Store::next_due`] does.
+    pub async fn take_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        admit: &Arc<dyn Admit>,
+    ) -> Result<Vec<Due>> {
+        let (limit, admit) = (limit.min(MAX_PAGE), Arc::clone(admit));
         self.inner
             .writer
-            .write(move |tx| calls::take_due(tx, now, limit))
+            .write(move |tx| take::take_due(tx, now, limit, &*admit))
             .await
     }
 
@@ -263,6 +275,50 @@ impl Store {
         self.inner
             .writer
             .write(move |tx| recover::recover(tx, now, again_at))
+            .await
+    }
+
+    // --- the do-not-call list
+
+    /// Puts numbers on the list, all in one transaction; on disk when answered. What is queued for them ends as
+    /// `do_not_call`. Each answer is `false` where the number was there already: that entry stays as it was.
+    pub async fn add_do_not_call(&self, entries: Vec<Listed>) -> Result<Vec<bool>> {
+        self.inner
+            .writer
+            .write(move |tx| {
+                entries
+                    .iter()
+                    .map(|entry| do_not_call::add(tx, entry))
+                    .collect()
+            })
+            .await
+    }
+
+    /// Takes a number off the list. `false`: it wasn't there.
+    pub async fn remove_do_not_call(&self, phone: &Phone) -> Result<bool> {
+        let phone = phone.clone();
+        self.inner
+            .writer
+            .write(move |tx| do_not_call::remove(tx, &phone))
+            .await
+    }
+
+    /// The entry of a number.
+    pub async fn do_not_call(&self, phone: &Phone) -> Result<Option<Listed>> {
+        let phone = phone.clone();
+        self.inner
+            .readers
+            .read(move |conn| do_not_call::find(conn, &phone))
+            .await
+    }
+
+    /// A page of the list after place `after` (0: from the first), in the order of listing, at most `limit` and
+    /// [`MAX_PAGE`] entries, and the place to go on from.
+    pub async fn do_not_call_page(&self, after: i64, limit: usize) -> Result<(Vec<Listed>, i64)> {
+        let limit = limit.min(MAX_PAGE);
+        self.inner
+            .readers
+            .read(move |conn| do_not_call::page(conn, after, limit))
             .await
     }
 

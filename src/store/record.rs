@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::admit::Reason;
 use crate::call::{Direction, Order, Status};
 use crate::ident::{CallId, ChannelId, Phone, Spoken};
 
@@ -31,6 +32,12 @@ pub struct CallRecord {
     pub attempts: u32,
     /// Where the end is told, too.
     pub callback: Option<String>,
+    /// The set of rules that the order names.
+    pub rules: Option<String>,
+    /// The callee's time zone, where the order tells it.
+    pub zone: Option<String>,
+    /// Calling hours of this order alone.
+    pub hours: Option<String>,
     /// Where it stands.
     pub status: Status,
     /// Outcome of the last attempt that ended: final where the status is, else what the last try gave (`busy`).
@@ -41,6 +48,8 @@ pub struct CallRecord {
     pub attempt: u32,
     /// When the next attempt is due, while queued.
     pub next_attempt: Option<Timestamp>,
+    /// Which rule keeps it queued; `None`: it waits for its time or for a line.
+    pub waits_for: Option<Reason>,
     /// 1C asked to cancel it; while it talks that is a wish, and a dialog that ends by its own word first wins.
     pub cancel: bool,
     /// Path of the last recording, in Asterisk's eyes.
@@ -181,18 +190,51 @@ pub struct Due {
     pub attempt: u32,
     /// The channel id to give to Asterisk.
     pub channel_id: ChannelId,
+    /// How the attempts before it ended, oldest first.
+    pub before: Vec<Ended>,
+}
+
+/// How an attempt ended, for the rules of the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// What came of it.
+    pub outcome: String,
+    /// Somebody or something answered.
+    pub answered: bool,
+    /// Talk time, milliseconds.
+    pub talk_ms: u64,
 }
 
 /// What is to follow an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Then {
     /// Nothing: the outcome is final.
     Finish,
+    /// Nothing, though the person wasn't reached.
+    GiveUp {
+        /// The rule that says so.
+        reason: Reason,
+    },
     /// Another attempt.
     Retry {
         /// Not before.
         at: Timestamp,
+        /// The rule that says so.
+        reason: Reason,
     },
+}
+
+/// A number that isn't to be called.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// The number, as it was given.
+    pub phone: Phone,
+    /// Why; may be empty.
+    pub reason: String,
+    /// Who listed it: a call's id, or who asked over HTTP.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What came of a wish to cancel.

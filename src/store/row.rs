@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::{Map, Value};
 
+use super::admit::Reason;
 use super::error::{Result, StoreError};
 use super::events;
 use super::record::{AttemptRecord, CallRecord};
@@ -12,7 +13,7 @@ use crate::ident::{CallId, ChannelId, Phone};
 
 /// The columns of a [`CallRecord`], in the order of [`call_of`].
 const CALL: &str = "SELECT n, id, direction, phone, dialog, params, file, priority, not_before, expires, attempts, callback, \
-     status, outcome, data, attempt, due, cancel, recording, created, changed FROM calls";
+     status, outcome, data, attempt, due, cancel, recording, created, changed, rules, zone, hours, waits FROM calls";
 
 pub(super) fn ms(at: Timestamp) -> i64 {
     at.as_millisecond()
@@ -101,11 +102,18 @@ fn call_of(row: &Row<'_>) -> Result<(i64, CallRecord)> {
         expires: time_opt("expires", row.get(9)?)?,
         attempts: row.get(10)?,
         callback: row.get(11)?,
+        rules: row.get(21)?,
+        zone: row.get(22)?,
+        hours: row.get(23)?,
         status,
         outcome: row.get(13)?,
         data: object("data", &text(14)?)?,
         attempt: row.get(15)?,
         next_attempt: due.filter(|_| status == Status::Queued),
+        waits_for: row
+            .get::<_, Option<String>>(24)?
+            .map(|text| reason(&text))
+            .transpose()?,
         cancel: row.get(17)?,
         recording: row.get(18)?,
         created: time("created", row.get(19)?)?,
@@ -114,6 +122,13 @@ fn call_of(row: &Row<'_>) -> Result<(i64, CallRecord)> {
         transcript: Vec::new(),
     };
     Ok((row.get(0)?, call))
+}
+
+/// Why an order waits.
+fn reason(text: &str) -> Result<Reason> {
+    let waits = object("waits", text)?;
+    let word = |key| waits.get(key).and_then(Value::as_str).unwrap_or_default();
+    Ok(Reason::new(word("rule"), word("text")))
 }
 
 /// The order within a call's row.
@@ -131,6 +146,9 @@ pub(super) fn order_of(call: CallRecord) -> Result<Order> {
         expires: call.expires,
         attempts: call.attempts,
         callback: call.callback,
+        rules: call.rules,
+        zone: call.zone,
+        hours: call.hours,
     })
 }
 

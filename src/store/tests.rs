@@ -3,6 +3,7 @@
 mod cursor;
 mod durability;
 mod opening;
+mod verdicts;
 mod words;
 
 use std::path::PathBuf;
@@ -58,6 +59,14 @@ fn summary(outcome: &str) -> Summary {
         call_again: None,
         talk_ms: 0,
         recording: None,
+    }
+}
+
+fn again(seconds: i64) -> Then {
+    let reason = Reason::new("busy", "занято");
+    Then::Retry {
+        at: at(seconds),
+        reason,
     }
 }
 

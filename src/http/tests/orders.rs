@@ -236,7 +236,7 @@ async fn a_queued_call_is_cancelled_and_a_talking_one_hung_up() {
     server.order(&order("2")).await;
     let due = server
         .store
-        .take_due(jiff::Timestamp::now(), 10)
+        .take_due(jiff::Timestamp::now(), 10, &crate::store::everybody())
         .await
         .unwrap();
     assert_eq!(due.len(), 1);

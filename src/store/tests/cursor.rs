@@ -23,7 +23,7 @@ async fn live(store: Store, writer: usize, orders: usize) -> usize {
             }
             // Takes any order, its own or not: it is the number that counts.
             _ => {
-                for due in store.take_due(at(1), 1).await.unwrap() {
+                for due in store.take_due(at(1), 1, &everybody()).await.unwrap() {
                     let (id, summary) = (&due.order.id, summary(outcome::BUSY));
                     store.answered(id, due.attempt, at(2)).await.unwrap();
                     store

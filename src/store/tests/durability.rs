@@ -26,7 +26,7 @@ async fn child_writes_until_killed() {
                 let name = format!("p{round}-{task}-{n}");
                 add(&store, &order(&name), at(0)).await;
                 told.send(name).await.unwrap();
-                store.take_due(at(1), 1).await.unwrap();
+                store.take_due(at(1), 1, &everybody()).await.unwrap();
             }
         });
     }
@@ -148,7 +148,7 @@ async fn ten_thousand_orders() {
     let began = Instant::now();
     let mut taken = 0;
     loop {
-        let due = store.take_due(at(1), 100).await.unwrap();
+        let due = store.take_due(at(1), 100, &everybody()).await.unwrap();
         if due.is_empty() {
             break;
         }

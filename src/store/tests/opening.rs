@@ -88,7 +88,7 @@ async fn a_store_of_version_1_is_brought_up_with_all_in_it() {
     let call = store.call(&id("old")).await.unwrap().unwrap();
     assert_eq!(call.params["name"], "Иван");
     assert_eq!(call.attempt_list[0].cause, Some(17));
-    let due = store.take_due(at(0), 1).await.unwrap();
+    let due = store.take_due(at(0), 1, &everybody()).await.unwrap();
     assert_eq!(due[0].attempt, 2);
     let (told, next) = store.changes(5, 9).await.unwrap();
     assert_eq!((told.len(), next), (1, 6));
@@ -127,6 +127,18 @@ fn the_questions_of_the_dialer_have_their_indexes() {
         (
             "SELECT n FROM calls WHERE status = 'talking' ORDER BY n",
             "calls_talking",
+        ),
+        (
+            "SELECT count(*) FROM attempts WHERE number = '79121234567' AND started >= 5",
+            "attempts_number",
+        ),
+        (
+            "SELECT n FROM calls WHERE status = 'queued' AND number = '79121234567' LIMIT 5",
+            "calls_number",
+        ),
+        (
+            "SELECT 1 FROM do_not_call WHERE number = '79121234567'",
+            "sqlite_autoindex_do_not_call",
         ),
         (
             "SELECT min(due) FROM calls WHERE status = 'queued' AND ready = 0",

@@ -38,7 +38,7 @@ async fn an_order_is_taken_once() {
     );
     assert_eq!(changes(&store).await, ["ЦБ-1 queued"]);
 
-    let due = store.take_due(at(10), 5).await.unwrap();
+    let due = store.take_due(at(10), 5, &everybody()).await.unwrap();
     assert_eq!(due[0].order, full, "what is dialed is what was ordered");
     // A repeat tells how it stands by now.
     let Added::Same(same) = store.add_order(&full, "a", at(11)).await.unwrap() else {
@@ -83,7 +83,7 @@ async fn higher_priority_first_then_older() {
         add(&store, &order, at(0)).await;
     }
     let take = async |now, limit| -> Vec<String> {
-        let due = store.take_due(now, limit).await.unwrap();
+        let due = store.take_due(now, limit, &everybody()).await.unwrap();
         due.iter().map(|due| due.order.id.to_string()).collect()
     };
     assert_eq!(store.next_due(at(0)).await.unwrap(), Some(at(0)));
@@ -110,12 +110,18 @@ async fn what_runs_out_expires() {
         order.expires = expires;
         add(&store, &order, at(0)).await;
     }
-    let due = store.take_due(at(10), 9).await.unwrap();
+    let due = store.take_due(at(10), 9, &everybody()).await.unwrap();
     assert_eq!(due.len(), 1, "only the one without a limit");
     assert_eq!(status(&store, "first").await, "expired");
     // The other one has only its end to wait for.
     assert_eq!(store.next_due(at(10)).await.unwrap(), Some(at(20)));
-    assert!(store.take_due(at(20), 9).await.unwrap().is_empty());
+    assert!(
+        store
+            .take_due(at(20), 9, &everybody())
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(status(&store, "second").await, "expired");
     assert_eq!(
         changes(&store).await[3..],
@@ -129,18 +135,18 @@ async fn an_attempt_from_dialing_to_its_end_and_again() {
     let store = place.open();
     add(&store, &order("a"), at(0)).await;
     let call = id("a");
-    let due = store.take_due(at(1), 1).await.unwrap();
+    let due = store.take_due(at(1), 1, &everybody()).await.unwrap();
     assert_eq!(due[0].attempt, 1);
     assert!(store.ringing(&call, 1, at(2)).await.unwrap());
     assert!(store.ringing(&call, 1, at(3)).await.unwrap(), "harmless");
     let mut busy = summary(outcome::BUSY);
     busy.cause = Some(17);
-    let retry = Then::Retry { at: at(100) };
+    let retry = again(100);
     let ended = store.attempt_ended(&call, 1, &busy, retry, at(4)).await;
     assert_eq!(ended.unwrap(), Status::Queued);
     assert_eq!(store.next_due(at(4)).await.unwrap(), Some(at(100)));
 
-    let due = store.take_due(at(100), 1).await.unwrap();
+    let due = store.take_due(at(100), 1, &everybody()).await.unwrap();
     assert_eq!(due[0].attempt, 2);
     assert!(
         !store.answered(&call, 1, at(101)).await.unwrap(),
@@ -216,26 +222,35 @@ async fn cancelling_at_each_point() {
     let place = Place::new();
     let store = place.open();
     let cancel = async |call: &str| store.cancel(&id(call), at(50)).await.unwrap();
-    let retry = Then::Retry { at: at(60) };
+    let retry = again(60);
     // How the dialed ones end, and what becomes of them then.
     let cases = [
         ("hung", outcome::HUNG_UP, Then::Finish, "cancelled"),
         ("word", "confirmed", Then::Finish, "finished"),
         ("plain", outcome::COMPLETED, Then::Finish, "finished"),
-        ("again", outcome::BUSY, retry, "cancelled"),
+        ("again", outcome::BUSY, retry.clone(), "cancelled"),
         ("later", "call_me", retry, "cancelled"),
     ];
-    for (name, ..) in cases {
+    for (name, ..) in &cases {
         add(&store, &order(name), at(0)).await;
     }
-    assert_eq!(store.take_due(at(1), 10).await.unwrap().len(), 5);
+    assert_eq!(
+        store.take_due(at(1), 10, &everybody()).await.unwrap().len(),
+        5
+    );
     add(&store, &order("queued"), at(2)).await;
 
     assert_eq!(cancel("nobody").await, Cancelled::Unknown);
     assert_eq!(cancel("queued").await, Cancelled::Now);
     assert_eq!(cancel("queued").await, Cancelled::AlreadyFinal);
     assert_eq!(status(&store, "queued").await, "cancelled");
-    assert!(store.take_due(at(51), 10).await.unwrap().is_empty());
+    assert!(
+        store
+            .take_due(at(51), 10, &everybody())
+            .await
+            .unwrap()
+            .is_empty()
+    );
     for (name, outcome, then, end) in cases {
         assert_eq!(cancel(name).await, Cancelled::WhileTalking);
         assert!(store.call(&id(name)).await.unwrap().unwrap().cancel);
@@ -256,7 +271,7 @@ async fn an_attempt_put_back_does_not_count() {
     for name in ["a", "b"] {
         add(&store, &order(name), at(0)).await;
     }
-    let first = store.take_due(at(1), 2).await.unwrap();
+    let first = store.take_due(at(1), 2, &everybody()).await.unwrap();
     store.cancel(&id("b"), at(1)).await.unwrap();
     let back = async |call: &str| {
         store
@@ -266,8 +281,14 @@ async fn an_attempt_put_back_does_not_count() {
     assert_eq!(back("a").await.unwrap(), Status::Queued);
     assert_eq!(back("b").await.unwrap(), Status::Cancelled);
     assert!(back("a").await.is_err(), "only once");
-    assert!(store.take_due(at(8), 2).await.unwrap().is_empty());
-    let again = store.take_due(at(9), 2).await.unwrap();
+    assert!(
+        store
+            .take_due(at(8), 2, &everybody())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let again = store.take_due(at(9), 2, &everybody()).await.unwrap();
     assert_eq!((again.len(), again[0].attempt), (1, 1));
     assert_ne!(again[0].channel_id, first[0].channel_id);
 }
@@ -311,7 +332,7 @@ async fn history_keeps_its_order_and_makes_the_transcript() {
     let place = Place::new();
     let store = place.open();
     add(&store, &order("a"), at(0)).await;
-    store.take_due(at(1), 1).await.unwrap();
+    store.take_due(at(1), 1, &everybody()).await.unwrap();
     let event = |ms: u64, kind: &'static str, data: Value| HistoryEvent {
         at: at(1) + jiff::SignedDuration::from_millis(ms as i64),
         at_ms: Some(ms),
@@ -412,7 +433,7 @@ async fn what_a_crash_cut_off_is_set_right() {
     for name in ["quiet", "rang", "talked", "unwanted", "waiting"] {
         add(&store, &order(name), at(0)).await;
     }
-    let due = store.take_due(at(1), 4).await.unwrap();
+    let due = store.take_due(at(1), 4, &everybody()).await.unwrap();
     store.ringing(&id("rang"), 1, at(2)).await.unwrap();
     store.answered(&id("talked"), 1, at(2)).await.unwrap();
     store.cancel(&id("unwanted"), at(2)).await.unwrap();
@@ -455,10 +476,10 @@ async fn what_a_crash_cut_off_is_set_right() {
         ]
     );
     // Nothing that may still be ringing is dialed again before that time.
-    let taken = store.take_due(at(144), 9).await.unwrap();
+    let taken = store.take_due(at(144), 9, &everybody()).await.unwrap();
     assert_eq!(taken.len(), 1);
     assert_eq!(taken[0].order.id, id("waiting"));
-    let taken = store.take_due(at(145), 9).await.unwrap();
+    let taken = store.take_due(at(145), 9, &everybody()).await.unwrap();
     assert_eq!(
         (taken[0].order.id.clone(), taken[0].attempt),
         (id("quiet"), 1)
@@ -471,7 +492,14 @@ async fn an_order_that_brings_the_server_down_is_given_up() {
     let store = place.open();
     add(&store, &order("poison"), at(0)).await;
     for round in 0..=i64::from(MAX_RECOVERIES) {
-        assert_eq!(store.take_due(at(round), 1).await.unwrap().len(), 1);
+        assert_eq!(
+            store
+                .take_due(at(round), 1, &everybody())
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
         store.recover(at(round), at(round)).await.unwrap();
     }
     assert_eq!(status(&store, "poison").await, "finished");

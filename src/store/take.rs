@@ -1,0 +1,219 @@
+//! Takes the orders whose time has come, in the order of calling, each after a verdict on it.
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::params;
+use serde_json::{Value, json};
+
+use super::admit::{Admit, Count, Past, Reason, Verdict, Windows};
+use super::error::Result;
+use super::record::{Due, Ended};
+use super::row::{self, ms};
+use super::writer::Tx;
+use super::{calls, changes, do_not_call, events};
+use crate::call::history::kind;
+use crate::call::{Order, Status};
+use crate::ident::{ChannelId, Phone};
+
+/// Most orders that expire in one [`take_due`]; the rest follow at once in the next.
+const EXPIRE_AT_ONCE: i64 = 1_000;
+/// Most verdicts in one [`take_due`]: a queue that may not be called now can't hold up whatever else is to be written.
+const JUDGE_AT_ONCE: usize = 500;
+/// Shortest wait that a verdict can give: one that names the past can't make it be asked without end.
+const SHORTEST_WAIT: SignedDuration = SignedDuration::from_secs(1);
+
+pub(super) fn take_due(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    limit: usize,
+    admit: &dyn Admit,
+) -> Result<Vec<Due>> {
+    expire(tx, now)?;
+    // Those whose time has come join the ready ones, which stand in an index in the order of calling.
+    tx.conn
+        .prepare_cached(
+            "UPDATE calls SET ready = 1 WHERE status = 'queued' AND ready = 0 AND due <= ?1",
+        )?
+        .execute([ms(now)])?;
+    let (mut taken, mut judged) = (Vec::new(), 0);
+    while taken.len() < limit && judged < JUDGE_AT_ONCE {
+        // Whatever the verdict, a candidate is no longer ready after it: each round sees others.
+        let candidates = candidates(tx, now, (limit - taken.len()).min(JUDGE_AT_ONCE - judged))?;
+        if candidates.is_empty() {
+            break;
+        }
+        judged += candidates.len();
+        for n in candidates {
+            taken.extend(judge(tx, n, now, admit)?);
+        }
+    }
+    Ok(taken)
+}
+
+fn candidates(tx: &Tx<'_>, now: Timestamp, limit: usize) -> Result<Vec<i64>> {
+    let numbers = tx
+        .conn
+        .prepare_cached(
+            "SELECT n FROM calls WHERE status = 'queued' AND ready = 1 AND (expires IS NULL OR expires > ?1) \
+             ORDER BY priority DESC, n LIMIT ?2",
+        )?
+        .query_map(params![ms(now), limit as i64], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(numbers)
+}
+
+fn judge(tx: &mut Tx<'_>, n: i64, now: Timestamp, admit: &dyn Admit) -> Result<Option<Due>> {
+    let call = row::by_number(tx.conn, n)?;
+    let waits = call.waits_for.clone();
+    let (attempt, order) = (call.attempt, row::order_of(call)?);
+    if do_not_call::listed(tx.conn, &order.phone)? {
+        do_not_call::refuse(tx, n, now)?;
+        return Ok(None);
+    }
+    let windows = admit.windows(&order, now);
+    let past = past(tx, &order.phone, windows)?;
+    match admit.judge(&order, &past, now) {
+        Verdict::Call => return begin(tx, n, attempt + 1, order, now).map(Some),
+        Verdict::Wait {
+            until,
+            reason,
+            outcome,
+        } => {
+            let until = until.max(now.saturating_add(SHORTEST_WAIT).unwrap_or(now));
+            // Once for each reason: an order that waits day after day doesn't fill its history.
+            if waits.is_none_or(|waits| waits.rule != reason.rule) {
+                let data = json!({"event": "waits", "until": until.to_string(), "rule": reason.rule, "text": reason.text});
+                events::put(tx, n, 0, kind::ORDER, now, data)?;
+            }
+            tx.conn
+                .prepare_cached("UPDATE calls SET due = ?2, ready = 0, waits = ?3 WHERE n = ?1")?
+                .execute(params![n, ms(until), waits_text(&reason, outcome)])?;
+        }
+        Verdict::Refuse { outcome, reason } => refuse(tx, n, outcome, &reason, now)?,
+    }
+    Ok(None)
+}
+
+/// Why an order waits, as it is kept.
+pub(super) fn waits_text(reason: &Reason, outcome: Option<&str>) -> String {
+    json!({"rule": reason.rule, "text": reason.text, "outcome": outcome}).to_string()
+}
+
+/// Closes a queued order by a rule.
+pub(super) fn refuse(
+    tx: &mut Tx<'_>,
+    n: i64,
+    outcome: Option<&str>,
+    reason: &Reason,
+    now: Timestamp,
+) -> Result<()> {
+    let data =
+        json!({"event": "refused", "outcome": outcome, "rule": reason.rule, "text": reason.text});
+    events::put(tx, n, 0, kind::ORDER, now, data)?;
+    tx.conn
+        .prepare_cached("UPDATE calls SET outcome = coalesce(?2, outcome) WHERE n = ?1")?
+        .execute(params![n, outcome])?;
+    calls::close(tx, n, Status::Finished, now)?;
+    Ok(())
+}
+
+/// The number's past in the windows, from its index.
+fn past(tx: &Tx<'_>, phone: &Phone, windows: Windows) -> Result<Past> {
+    let count = |since: Option<Timestamp>| -> Result<Count> {
+        let Some(since) = since else {
+            return Ok(Count::default());
+        };
+        let count = tx
+            .conn
+            .prepare_cached(
+                "SELECT count(ended), count(iif(ended IS NULL, NULL, answered)), count(*) - count(ended) FROM attempts \
+                 WHERE number = ?1 AND started >= ?2",
+            )?
+            .query_row(params![phone.key(), ms(since)], |row| {
+                Ok(Count {
+                    attempts: row.get(0)?,
+                    talks: row.get(1)?,
+                    going_on: row.get(2)?,
+                })
+            })?;
+        Ok(count)
+    };
+    Ok(Past {
+        day: count(windows.day)?,
+        week: count(windows.week)?,
+        month: count(windows.month)?,
+    })
+}
+
+/// A new attempt of a queued order.
+fn begin(tx: &mut Tx<'_>, n: i64, attempt: u32, order: Order, now: Timestamp) -> Result<Due> {
+    let channel_id = ChannelId::fresh();
+    tx.conn
+        .prepare_cached(
+            "INSERT INTO attempts (call_n, attempt, channel_id, started, number) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![n, attempt, channel_id.as_str(), ms(now), order.phone.key()])?;
+    tx.conn
+        .prepare_cached(
+            "UPDATE calls SET status = 'dialing', attempt = ?2, due = NULL, ready = 0, waits = NULL, changed = ?3 WHERE n = ?1",
+        )?
+        .execute(params![n, attempt, ms(now)])?;
+    let data = json!({"event": "began", "channel_id": channel_id.as_str()});
+    events::put(tx, n, attempt, kind::ATTEMPT, now, data)?;
+    changes::put(tx, n)?;
+    Ok(Due {
+        before: before(tx, n, attempt)?,
+        order,
+        attempt,
+        channel_id,
+    })
+}
+
+/// How the attempts before this one ended.
+fn before(tx: &Tx<'_>, n: i64, attempt: u32) -> Result<Vec<Ended>> {
+    if attempt == 1 {
+        return Ok(Vec::new());
+    }
+    let ended = tx
+        .conn
+        .prepare_cached(
+            "SELECT coalesce(outcome, ''), answered IS NOT NULL, coalesce(talk_ms, 0) FROM attempts \
+             WHERE call_n = ?1 AND attempt < ?2 ORDER BY attempt",
+        )?
+        .query_map(params![n, attempt], |row| {
+            Ok(Ended {
+                outcome: row.get(0)?,
+                answered: row.get(1)?,
+                talk_ms: row.get::<_, i64>(2)?.unsigned_abs(),
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(ended)
+}
+
+/// Orders whose `expires` has come. One that only a rule has kept from being called has that rule's outcome.
+fn expire(tx: &mut Tx<'_>, now: Timestamp) -> Result<()> {
+    let late: Vec<(i64, Option<String>)> = tx
+        .conn
+        .prepare_cached(
+            "SELECT n, waits FROM calls WHERE status = 'queued' AND expires IS NOT NULL AND expires <= ?1 ORDER BY expires LIMIT ?2",
+        )?
+        .query_map(params![ms(now), EXPIRE_AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (n, waits) in late {
+        let waits: Value = waits
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
+        let mut data = json!({"event": "expired"});
+        if let (Some(outcome), Value::Object(data)) = (waits["outcome"].as_str(), &mut data) {
+            for key in ["rule", "text"] {
+                data.insert(key.to_owned(), waits[key].clone());
+            }
+            tx.conn
+                .prepare_cached("UPDATE calls SET outcome = coalesce(outcome, ?2) WHERE n = ?1")?
+                .execute(params![n, outcome])?;
+        }
+        events::put(tx, n, 0, kind::ORDER, now, data)?;
+        calls::close(tx, n, Status::Expired, now)?;
+    }
+    Ok(())
+}
