@@ -29,6 +29,8 @@ mod words;
 mod table_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unseen_tests;
 
 use std::collections::{BTreeMap, HashMap};
 
