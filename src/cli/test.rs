@@ -29,7 +29,10 @@ fn tested(wanted: &Test) -> Result<Ended, Ended> {
     if all {
         names.extend(version.dialogs().map(|(name, _)| name.to_owned()));
     }
-    let suite = Suite::load(&wanted.scripts, names);
+    let mut suite = Suite::load(&wanted.scripts, names);
+    if all {
+        suite.tell_orphans(&wanted.scripts);
+    }
     for fault in &suite.faults {
         let at = match (fault.line, fault.column) {
             (0, _) => fault.file.clone(),
@@ -55,7 +58,7 @@ fn tested(wanted: &Test) -> Result<Ended, Ended> {
     let failed = tell(&suite, &trials);
     let missed = suite.missed(&version, &coverage);
     let percent = tell_coverage(&missed);
-    tell_sum(trials.len(), failed, took, percent);
+    tell_sum(trials.len(), failed, suite.faults.len(), took, percent);
     if let Some(file) = &wanted.junit
         && let Err(error) = std::fs::write(file, junit::report(&suite, &trials, took))
     {
@@ -167,11 +170,20 @@ fn ranges(lines: &[usize]) -> String {
     told.collect::<Vec<_>>().join(", ")
 }
 
-fn tell_sum(all: usize, failed: usize, took: Duration, percent: u32) {
-    let how = match failed {
+fn tell_sum(all: usize, failed: usize, faults: usize, took: Duration, percent: u32) {
+    let mut how = match failed {
+        0 if faults > 0 => String::new(),
         0 => "все прошли".to_owned(),
         failed => format!("не прошло {failed}"),
     };
+    if faults > 0 {
+        // What can't be read wasn't tried.
+        let told = screen::count(faults, ["ошибка", "ошибки", "ошибок"]);
+        how = format!(
+            "{how}{}{told} в файлах проверок",
+            if how.is_empty() { "" } else { ", " }
+        );
+    }
     screen::line(&format!(
         "Итого: {}, {how}, за {} мс; пройдено {percent} % строк и ответов",
         cases(all),

@@ -10,10 +10,11 @@ use super::case::{Again, Canned, Case, Deed, FarEnd, Step, Wants, What, When};
 use super::tree::{self, Broken, Node, Tree};
 use super::voice::Voice;
 use crate::call::{Fault, outcome};
-use crate::config::nearest;
+use crate::config::Language;
 use crate::ident::Phone;
 use crate::net::web::{WebAnswer, WebFault};
 use crate::script::words::answer_en;
+use crate::script::{not_utf8, perhaps};
 
 /// Cases without a time of their own are answered at that time: a Wednesday at noon, in Moscow.
 const NOW: &str = "2026-01-14T12:00:00+03:00[+03:00]";
@@ -129,7 +130,7 @@ pub fn read(file: &str, bytes: &[u8]) -> (Vec<Case>, Vec<Fault>) {
             reading.faults.push(Broken {
                 line: 0,
                 column: 0,
-                message: "файл не в UTF-8: сохраните его в кодировке UTF-8".to_owned(),
+                message: not_utf8(Language::Ru),
             });
             Vec::new()
         }
@@ -209,16 +210,11 @@ impl Reading {
         for (key, value) in pairs {
             let name = key.text().unwrap_or_default();
             let Some((_, en)) = all().find(|(ru, en)| *ru == name || *en == name) else {
-                let near = nearest(name, all().flat_map(|(ru, en)| [*ru, *en]));
-                let hint = near.map_or_else(
-                    || {
-                        format!(
-                            "; есть: {}",
-                            all().map(|(ru, _)| *ru).collect::<Vec<_>>().join(", ")
-                        )
-                    },
-                    |near| format!("; может быть, «{near}»?"),
-                );
+                let mut hint = perhaps(Language::Ru, name, all().flat_map(|(ru, en)| [*ru, *en]));
+                if hint.is_empty() {
+                    let names: Vec<&str> = all().map(|(ru, _)| *ru).collect();
+                    hint = format!("; есть: {}", names.join(", "));
+                }
                 self.wrong(key, format!("ключа «{name}» нет{hint}"));
                 continue;
             };

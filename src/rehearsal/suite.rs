@@ -11,8 +11,9 @@ use super::coverage::{Coverage, Missed, Watch};
 use super::read;
 use super::trial::{self, Trial};
 use crate::call::Fault;
-use crate::script::Version;
+use crate::config::Language;
 use crate::script::files::MAX_TEXT_BYTES;
+use crate::script::{Version, perhaps};
 
 /// The ending of a test file's name.
 pub const ENDING: &str = ".test.yaml";
@@ -68,6 +69,35 @@ impl Suite {
             }
         }
         suite
+    }
+
+    /// Tells the tests of the folder whose dialog there isn't: nobody would ever run them.
+    pub fn tell_orphans(&mut self, folder: &Path) {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut files: Vec<String> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|file| !file.starts_with(['.', '~', '#']))
+            .collect();
+        files.sort();
+        for file in files {
+            let Some(dialog) = file.strip_suffix(ENDING) else {
+                continue;
+            };
+            if !self.dialogs.contains(dialog) {
+                let hint = perhaps(
+                    Language::Ru,
+                    dialog,
+                    self.dialogs.iter().map(String::as_str),
+                );
+                let message = format!("проверки без сценария: файла {dialog}.rhai нет{hint}");
+                self.faults.push(Fault {
+                    file,
+                    line: 0,
+                    column: 0,
+                    message,
+                });
+            }
+        }
     }
 
     /// Tries all cases on `threads` threads; the answers are in the order of the cases.

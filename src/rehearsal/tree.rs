@@ -3,6 +3,9 @@
 use granit_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Number, Value};
 
+use crate::config::Language;
+use crate::script::yaml_slip;
+
 /// Most values in one file.
 const MAX_NODES: usize = 200_000;
 /// Deepest nesting.
@@ -94,16 +97,22 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Broken> {
         let (event, span) = next.map_err(|error| {
             let told = error.to_string();
             let told = told.split(" at char ").next().unwrap_or_default();
-            // What nearly always is meant by it here.
-            let mend = if told.contains("mapping values are not allowed") {
-                "если это уточнение к шагу из одного слова, поставьте после слова двоеточие: «- тишина:»; текст с двоеточием возьмите в кавычки"
+            let line = error.marker().line();
+            let shown = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+            let message = if told.contains("mapping values are not allowed")
+                && !shown.trim_start().starts_with("- ")
+            {
+                // What nearly always is meant by it here.
+                "если это уточнение к шагу из одного слова, поставьте после слова двоеточие: «- тишина:»; текст с двоеточием возьмите в кавычки".to_owned()
             } else {
-                "проверьте отступы, двоеточия и кавычки"
+                yaml_slip(told, shown, Language::Ru).unwrap_or_else(|| {
+                    format!("это не YAML ({told}): проверьте отступы, двоеточия и кавычки")
+                })
             };
             Broken {
-                line: error.marker().line(),
+                line,
                 column: error.marker().col() + 1,
-                message: format!("это не YAML ({told}): {mend}"),
+                message,
             }
         })?;
         let (line, column) = (span.start.line(), span.start.col() + 1);

@@ -8,6 +8,7 @@ use crate::call::Fault;
 use crate::config::Language;
 
 use super::files::{self, Files};
+use super::strays::strays;
 use super::tr;
 use super::version::{Named, Version};
 
@@ -33,7 +34,28 @@ pub fn check_folder(path: &Path, language: Language) -> Report {
 /// The same where the server's voices and recognizers are known.
 pub fn check_folder_for(path: &Path, language: Language, named: &Named) -> Report {
     match files::read(path, language) {
-        Ok(files) => check_for(&files, language, named),
+        Ok(files) => {
+            let mut report = check_for(&files, language, named);
+            report.warnings.extend(strays(path, language));
+            if report.dialogs == 0 {
+                report.warnings.push(Fault {
+                    // Its own name: the way to it is told by who asked.
+                    file: path
+                        .file_name()
+                        .unwrap_or_default()
+                        .to_string_lossy()
+                        .into_owned(),
+                    line: 0,
+                    column: 0,
+                    message: tr!(
+                        language,
+                        "в папке нет ни одного сценария: сценарий — это файл имя.rhai прямо в ней",
+                        "there is no dialog in the folder: a dialog is a file name.rhai right in it"
+                    ),
+                });
+            }
+            report
+        }
         Err(faults) => Report {
             faults,
             warnings: Vec::new(),
@@ -58,7 +80,11 @@ fn check_for(files: &Files, language: Language, named: &Named) -> Report {
     let sources = files
         .iter()
         .filter(|(file, _)| named(file))
-        .map(|(file, bytes)| (file.clone(), String::from_utf8_lossy(bytes).into_owned()))
+        // Of a file that is no text nothing can be shown.
+        .filter_map(|(file, bytes)| {
+            let text = std::str::from_utf8(bytes).ok()?;
+            Some((file.clone(), text.trim_start_matches('\u{feff}').to_owned()))
+        })
         .collect();
     Report {
         dialogs: files
@@ -108,7 +134,7 @@ impl fmt::Display for Report {
         for fault in &self.faults {
             self.show(f, fault, "")?;
         }
-        let mark = tr!(self.language, "возможно, описка: ", "perhaps a slip: ");
+        let mark = tr!(self.language, "замечание: ", "note: ");
         for warning in &self.warnings {
             self.show(f, warning, &mark)?;
         }

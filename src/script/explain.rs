@@ -7,6 +7,8 @@ use crate::config::Language;
 
 use super::engine;
 use super::keywords::KEYWORDS;
+use super::recover;
+use super::slips;
 use super::talk::{Ending, perhaps};
 use super::tr;
 use super::words::{self, Kind, WORDS};
@@ -39,10 +41,37 @@ pub(super) fn parse(error: &ParseError, file: &str, text: &str, language: Langua
             return fault(file, position, message);
         }
     }
-    let message = field_name(error.err_type(), text, position, language)
-        .or_else(|| syntax(error.err_type(), language))
+    let kind = error.err_type();
+    if let Some((place, message)) = slips::open_bracket(kind, text, position, language) {
+        return fault(file, place, message);
+    }
+    let message = field_name(kind, text, position, language)
+        .or_else(|| slips::told(kind, text, position, language))
+        .or_else(|| free_name(kind, text, position, language))
+        .or_else(|| syntax(kind, language))
         .unwrap_or_else(|| other(&error.0.to_string(), language));
     fault(file, position, message)
+}
+
+/// A name that nobody knows, outside of functions: most often a text without quotes.
+fn free_name(
+    error: &ParseErrorType,
+    text: &str,
+    position: Position,
+    language: Language,
+) -> Option<String> {
+    let ParseErrorType::VariableUndefined(name) = error else {
+        return None;
+    };
+    let known = undefined(name, language);
+    let is_inside = recover::is_in_function(text, recover::byte_at(text, position)?);
+    (!is_inside && known.is_plain).then(|| {
+        tr!(
+            language,
+            "нет переменной «{name}». Текст пишут в кавычках: \"{name}\"; параметр из 1С — параметр(\"{name}\"); свою переменную сначала заводят: пусть {name} = ...",
+            "there is no variable {name:?}. A text stands in quotes: \"{name}\"; what 1C gave is param({name:?}); a variable is made first: let {name} = ..."
+        )
+    })
 }
 
 /// A field of `#{ ... }` whose name is a word of the language, or two words: the parser only sees that something is
@@ -115,7 +144,7 @@ fn syntax(error: &ParseErrorType, language: Language) -> Option<String> {
     use ParseErrorType as P;
     if language == Language::En {
         return match error {
-            P::VariableUndefined(name) => Some(undefined(name, language)),
+            P::VariableUndefined(name) => Some(undefined(name, language).message),
             P::ModuleUndefined(name) => Some(format!(
                 "there is no module {name:?}: write import \"lib/{name}\" as {name}; at the file's top"
             )),
@@ -129,7 +158,9 @@ fn syntax(error: &ParseErrorType, language: Language) -> Option<String> {
             "знака «?» нет: пишите if условие { одно } else { другое }".to_owned()
         }
         P::UnknownOperator(op) => format!("знака «{op}» нет"),
-        P::MissingToken(token, what) => format!("не хватает «{token}»{}", missing(token, what)),
+        P::MissingToken(token, what) => {
+            format!("не хватает «{}»{}", in_russian(token), missing(token, what))
+        }
         P::MissingSymbol(_) => "не хватает знака".to_owned(),
         P::MalformedIndexExpr(_) => "неверный номер или ключ в квадратных скобках".to_owned(),
         P::DuplicatedProperty(name) => format!("«{name}» в наборе названо дважды"),
@@ -168,7 +199,7 @@ fn syntax(error: &ParseErrorType, language: Language) -> Option<String> {
             "слева от = должна быть переменная; для сравнения пишите ==".to_owned()
         }
         P::VariableExists(name) => format!("переменная «{name}» уже есть"),
-        P::VariableUndefined(name) => undefined(name, language),
+        P::VariableUndefined(name) => undefined(name, language).message,
         P::ModuleUndefined(name) => format!(
             "нет подключённого файла «{name}»: в начале файла нужно import \"lib/{name}\" as {name};"
         ),
@@ -183,13 +214,20 @@ fn syntax(error: &ParseErrorType, language: Language) -> Option<String> {
     })
 }
 
-fn undefined(name: &str, language: Language) -> String {
+/// What is said of a name that nobody knows, inside of a function.
+struct Undefined {
+    message: String,
+    /// Nothing resembles it.
+    is_plain: bool,
+}
+
+fn undefined(name: &str, language: Language) -> Undefined {
     let keywords = KEYWORDS.iter().flat_map(|k| {
         let ascii = k.en.chars().all(char::is_alphabetic).then_some(k.en);
         k.ru.iter().copied().chain(ascii)
     });
     let hint = perhaps(language, name, words::value_names().chain(keywords));
-    if hint.is_empty() {
+    let message = if hint.is_empty() {
         tr!(
             language,
             "нет переменной «{name}». Функция видит только свои параметры; параметр из 1С берут так: параметр(\"{name}\")",
@@ -201,6 +239,10 @@ fn undefined(name: &str, language: Language) -> String {
             "нет переменной «{name}»{hint}",
             "there is no variable {name:?}{hint}"
         )
+    };
+    Undefined {
+        message,
+        is_plain: hint.is_empty(),
     }
 }
 
@@ -233,6 +275,13 @@ fn bad_input(error: &LexError) -> String {
     }
 }
 
+/// A keyword as the guide teaches it.
+fn in_russian(token: &str) -> &str {
+    let row = KEYWORDS.iter().find(|k| k.en == token);
+    let row = row.filter(|_| token.starts_with(char::is_alphabetic));
+    row.and_then(|k| k.ru.last()).map_or(token, |ru| ru)
+}
+
 fn missing(token: &str, what: &str) -> String {
     match token {
         ";" => " в конце предыдущей строки".to_owned(),
@@ -242,8 +291,22 @@ fn missing(token: &str, what: &str) -> String {
         "]" => ": квадратная скобка не закрыта, или между значениями нет запятой".to_owned(),
         "," => ": между двумя значениями нет запятой, или скобка не закрыта".to_owned(),
         "{" => ": тело пишут в фигурных скобках".to_owned(),
+        "in" => ": цикл пишут так: для х из 1..=3 { ... } или для х из список { ... }".to_owned(),
+        ":" => ": после имени ставят двоеточие, потом значение".to_owned(),
         _ if what.is_empty() => String::new(),
         _ => format!(" [{what}]"),
+    }
+}
+
+/// A value as it is written, or its kind where that would be long.
+pub(super) fn shown(value: &rhai::Dynamic, language: Language) -> String {
+    match (
+        value.is_string(),
+        value.is_int() || value.is_float() || value.is_bool(),
+    ) {
+        (true, _) => format!("\"{value}\""),
+        (_, true) => value.to_string(),
+        _ => language.pick(kind_of(value.type_name()), value.type_name().to_owned()),
     }
 }
 
@@ -342,7 +405,7 @@ fn sentence(error: &EvalAltResult, language: Language, own: &[String]) -> String
         ),
         E::ErrorDotExpr(text, _) => no_property(text, language),
         _ if language == Language::En => plain(error),
-        E::ErrorVariableNotFound(name, _) => undefined(name, language),
+        E::ErrorVariableNotFound(name, _) => undefined(name, language).message,
         E::ErrorPropertyNotFound(name, _) => format!("нет поля «{name}»"),
         E::ErrorModuleNotFound(path, _) => format!("нет файла {path}.rhai"),
         E::ErrorMismatchDataType(wanted, got, _) | E::ErrorMismatchOutputType(wanted, got, _) => {
@@ -429,6 +492,13 @@ fn no_function(signature: &str, language: Language, own: &[String]) -> String {
 
 /// A function that nobody defines.
 pub(super) fn unknown_function(name: &str, language: Language, own: &[String]) -> String {
+    if let Some(habit) = slips::of_1c(name, language) {
+        return tr!(
+            language,
+            "нет функции «{name}»: {habit}",
+            "there is no function {name:?}: {habit}"
+        );
+    }
     let hint = perhaps(language, name, callable(own));
     tr!(
         language,

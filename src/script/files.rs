@@ -27,7 +27,7 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 pub(super) type Fingerprint = BTreeMap<String, (u64, Option<SystemTime>)>;
 
 /// Whether a file belongs to the dialogs. Editors' own files, guides and tests do not.
-fn belongs(path: &str) -> bool {
+pub(super) fn belongs(path: &str) -> bool {
     let (folder, name) = path.split_once('/').unwrap_or(("", path));
     if name.starts_with(['.', '~', '#']) || name.contains('/') {
         return false;

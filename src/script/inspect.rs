@@ -170,11 +170,14 @@ pub(super) fn inspect(ast: &AST, known: &Known<'_>) -> Found {
     });
     let more = questions::inspect(ast, known);
     let enders = inspection.imported_enders();
-    let flow = flow::warnings(ast, known.file, known.is_dialog, &enders, known.language);
     let mut found = inspection.found;
     found.faults.extend(more.faults);
     found.warnings.extend(more.warnings);
-    found.warnings.extend(flow);
+    // Where a word is misspelt, nobody knows where the dialog goes on: `завршить` ends nothing.
+    if found.faults.is_empty() {
+        let flow = flow::warnings(ast, known.file, known.is_dialog, &enders, known.language);
+        found.warnings.extend(flow);
+    }
     found
 }
 
@@ -186,7 +189,7 @@ pub(super) fn names_setting(call: &FnCallExpr, at: usize, en: &str) -> bool {
     let row = options::SETTINGS.iter().find(|row| row.en == en);
     map.0
         .iter()
-        .any(|(key, _)| row.is_some_and(|row| key.name == row.en || key.name == row.ru))
+        .any(|(key, _)| row.is_some_and(|row| row.is_named(&key.name)))
 }
 
 impl Inspection<'_> {
@@ -351,7 +354,7 @@ impl Inspection<'_> {
         } else if is_method
             && WORDS
                 .iter()
-                .any(|w| matches!(w.kind, Kind::Method(_)) && (w.en == name || w.ru == name))
+                .any(|w| matches!(w.kind, Kind::Method(_)) && w.is_named(name))
         {
             self.method_is(call);
         } else if !exists(name) && !self.known.blanked.contains(name) {
@@ -419,6 +422,7 @@ impl Inspection<'_> {
             self.fault(position, message);
             return;
         }
+        self.kinds(row, written, call);
         match en {
             "play" => self.prompt(call.args.first(), false),
             "say" | "ask" | "menu" => self.prompt(call.args.first(), true),
@@ -453,6 +457,46 @@ impl Inspection<'_> {
         if let Some(Expr::Map(map, _)) = call.args.get(at) {
             for (key, value) in &map.0 {
                 self.setting(taker, &key.name, key.pos, value);
+            }
+        }
+    }
+
+    /// Parameters that are written out and can't be of that kind: `пауза("2")`.
+    fn kinds(&mut self, row: &words::Word, written: &str, call: &FnCallExpr) {
+        let l = self.known.language;
+        for (parameter, given) in row.parameters().iter().zip(&call.args) {
+            let Some(value) = given.get_literal_value(None) else {
+                continue;
+            };
+            let (fits, ru, en) = match parameter.kind {
+                "int" => (value.is_int(), "целое число", "a whole number"),
+                "float" => (value.is_int() || value.is_float(), "число", "a number"),
+                "map" => (
+                    value.is_map(),
+                    "набор #{ имя: значение }",
+                    "a map #{ name: value }",
+                ),
+                // A telephone number may be written as one.
+                "string" => (
+                    value.is_string() || (parameter.en == "number" && value.is_int()),
+                    "текст в кавычках",
+                    "a text in quotes",
+                ),
+                _ => continue,
+            };
+            if !fits {
+                let name = if written == row.en {
+                    parameter.en
+                } else {
+                    parameter.ru
+                };
+                let shown = explain::shown(&value, l);
+                let message = tr!(
+                    l,
+                    "«{written}»: {name} — это {ru}, а здесь {shown}",
+                    "{written:?}: {name} is {en}, not {shown}"
+                );
+                self.fault(given.start_position(), message);
             }
         }
     }

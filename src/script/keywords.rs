@@ -35,7 +35,9 @@ pub const KEYWORDS: &[Keyword] = &[
     row("in", &["в", "из"], || Token::In),
     row("break", &["прервать"], || Token::Break),
     row("continue", &["продолжить"], || Token::Continue),
-    row("fn", &["функция"], || Token::Fn),
+    row("fn", &["функция", "процедура"], || {
+        Token::Fn
+    }),
     row("private", &["личная"], || Token::Private),
     row("return", &["вернуть", "возврат"], || {
         Token::Return
@@ -49,12 +51,15 @@ pub const KEYWORDS: &[Keyword] = &[
     row("!", &["не"], || Token::Bang),
     row("try", &["попробовать"], || Token::Try),
     row("catch", &["исключение"], || Token::Catch),
-    row("throw", &["вызвать_исключение"], || {
-        Token::Throw
-    }),
+    row(
+        "throw",
+        &["вызвать_исключение", "вызватьисключение"],
+        || Token::Throw,
+    ),
     row("import", &["импорт"], || Token::Import),
     row("export", &["экспорт"], || Token::Export),
     row("as", &["как"], || Token::As),
+    row("()", &["неопределено"], || Token::Unit),
 ];
 
 /// What the parser is given for a token of the text. `Если` and `ЕСЛИ` are `если`, too; `is` may be a method's name,

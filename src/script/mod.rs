@@ -32,6 +32,7 @@ mod fill;
 mod flow;
 mod foresee;
 mod inspect;
+mod lookalike;
 mod modules;
 mod near;
 mod prompts;
@@ -40,10 +41,13 @@ mod recognizers;
 mod recover;
 mod reply;
 mod settings;
+mod slips;
 mod sounds;
+mod strays;
 mod talk;
 mod values;
 mod web;
+mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -51,8 +55,10 @@ mod tests;
 pub use check::{Report, check_folder, check_folder_for};
 pub use library::{DialogInfo, Library, LibraryStatus, OlderVersion, RollbackError, RolledBack};
 pub use run::Dialog;
+pub use talk::perhaps;
 pub use version::{Named, Version};
 pub use watch::Watch;
+pub use yaml::{not_utf8, slip as yaml_slip};
 
 /// A sentence in the configured language, Russian first.
 macro_rules! tr {

@@ -3,7 +3,8 @@
 /// Longest name that is compared, characters; longer ones have no neighbours.
 const MAX_CHARS: usize = 64;
 
-/// The candidate nearest to `name`, if it is near enough to be what was meant: one slip in three characters, at most.
+/// The candidate nearest to `name`, if it is near enough to be what was meant: one slip in three characters, at most; two
+/// letters are too few for one.
 pub(super) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -12,7 +13,10 @@ pub(super) fn nearest<'a>(
     if chars.len() > MAX_CHARS {
         return None;
     }
-    let allowed = (chars.len() / 3).max(1);
+    let allowed = match chars.len() {
+        0..=2 => 0,
+        length => length / 3,
+    };
     candidates
         .into_iter()
         .filter(|c| *c != name)
@@ -51,7 +55,7 @@ mod tests {
 
     #[test]
     fn slips_find_their_word() {
-        let words = ["attempts", "timeout", "say", "спросить", "сказать"];
+        let words = ["attempts", "timeout", "say", "спросить", "сказать", "да"];
         for (slip, meant) in [
             ("atempts", Some("attempts")),
             ("timeuot", Some("timeout")),
@@ -59,6 +63,7 @@ mod tests {
             ("спростиь", Some("спросить")),
             ("sya", Some("say")),
             ("прощай", None),
+            ("до", None),
         ] {
             assert_eq!(nearest(slip, words), meant, "{slip}");
         }

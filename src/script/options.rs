@@ -65,6 +65,13 @@ pub struct Row {
     pub example: &'static str,
 }
 
+impl Row {
+    /// Whether that is one of its names.
+    pub(super) fn is_named(&self, written: &str) -> bool {
+        self.en == written || super::words::is_russian(self.ru, written)
+    }
+}
+
 const fn row(
     setting: Setting,
     (en, ru): (&'static str, &'static str),
@@ -191,7 +198,7 @@ impl Taker {
     /// The setting of that name; the error is a sentence naming the nearest one.
     pub(super) fn setting(self, name: &str, language: Language) -> Result<Setting, String> {
         let rows = || SETTINGS.iter().filter(|r| self.takes(r.setting));
-        match rows().find(|r| r.en == name || r.ru == name) {
+        match rows().find(|r| r.is_named(name)) {
             Some(row) => Ok(row.setting),
             None => {
                 let hint = perhaps(language, name, rows().flat_map(|r| [r.en, r.ru]));

@@ -105,8 +105,8 @@ fn field_of(property: &str) -> Option<(&'static str, bool)> {
     WORDS
         .iter()
         .filter(|w| matches!(w.kind, Kind::Field(..)))
-        .find(|w| w.en == property || w.ru == property)
-        .map(|w| (w.en, w.ru == property))
+        .find(|w| w.is_named(property))
+        .map(|w| (w.en, w.en != property))
 }
 
 impl Questions<'_> {

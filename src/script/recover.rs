@@ -1,6 +1,7 @@
 //! All faults of a text at once: the parser stops at the first, so the faulty statement is blanked and it goes on.
 //!
-//! Honest only where brackets and quotes pair up: else nobody knows where a statement ends, and the first fault is all.
+//! Honest only where brackets and quotes pair up: else nobody knows where a statement ends. Where they don't, the statement
+//! of the left margin that spoils them is blanked, if the rest pairs up without it; if not, the first fault is all.
 
 use std::collections::BTreeSet;
 
@@ -41,12 +42,9 @@ pub(super) fn go_on(
         if gone.trim().is_empty() {
             break;
         }
-        let words = gone.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let words = gone.split(|c: char| !is_letter(c));
         recovered.blanked.extend(words.map(str::to_owned));
-        let blank: String = gone
-            .chars()
-            .map(|c| if c == '\n' { '\n' } else { ' ' })
-            .collect();
+        let blank = blanked(gone);
         text.replace_range(start..end, &blank);
         match engine.compile_with_scope(scope, &text) {
             Ok(rest) => {
@@ -78,45 +76,45 @@ struct Mark {
     is: char,
 }
 
-/// Brackets and semicolons outside of strings and comments; `None` where something isn't closed.
-fn marks(text: &str) -> Option<Vec<Mark>> {
-    let mut found = Vec::new();
-    let mut open = Vec::new();
+/// Brackets and semicolons outside of strings and comments.
+#[derive(Default)]
+struct Marks {
+    found: Vec<Mark>,
+    /// Brackets that are never closed, or closed by another one; the last is the innermost.
+    open: Vec<(char, usize)>,
+    /// Where something closes what isn't open, or a string begins that doesn't end.
+    broken: Option<usize>,
+}
+
+impl Marks {
+    /// All brackets and quotes pair up.
+    fn pair_up(&self) -> bool {
+        self.open.is_empty() && self.broken.is_none()
+    }
+}
+
+fn marks(text: &str) -> Marks {
+    let mut marks = Marks::default();
     let mut rest = text.char_indices().peekable();
     while let Some((at, c)) = rest.next() {
-        match c {
+        let whole = match c {
             '/' if text[at..].starts_with("//") => {
                 while rest.next_if(|(_, c)| *c != '\n').is_some() {}
+                true
             }
-            '/' if text[at..].starts_with("/*") => {
-                let end = at + 2 + text[at + 2..].find("*/")?;
-                while rest.next_if(|(i, _)| *i < end + 2).is_some() {}
-            }
-            '"' | '\'' => loop {
-                match rest.next()? {
-                    (_, '\\') => {
-                        rest.next();
-                    }
-                    (_, '\n') => return None,
-                    (_, end) if end == c => break,
-                    _ => {}
+            '/' if text[at..].starts_with("/*") => match text[at + 2..].find("*/") {
+                Some(length) => {
+                    while rest.next_if(|(i, _)| *i < at + length + 4).is_some() {}
+                    true
                 }
+                None => false,
             },
-            '`' => {
-                let mut depth = 0_u32;
-                loop {
-                    match rest.next()? {
-                        (_, '`') if depth == 0 => break,
-                        (_, '$') if rest.next_if(|(_, c)| *c == '{').is_some() => depth += 1,
-                        (_, '{') if depth > 0 => depth += 1,
-                        (_, '}') if depth > 0 => depth -= 1,
-                        _ => {}
-                    }
-                }
-            }
+            '"' | '\'' => is_string(c, &mut rest),
+            '`' => is_template(&mut rest),
             '(' | '[' | '{' => {
-                open.push(c);
-                found.push(Mark { at, is: c });
+                marks.open.push((c, at));
+                marks.found.push(Mark { at, is: c });
+                true
             }
             ')' | ']' | '}' => {
                 let wanted = match c {
@@ -124,20 +122,97 @@ fn marks(text: &str) -> Option<Vec<Mark>> {
                     ']' => '[',
                     _ => '{',
                 };
-                if open.pop() != Some(wanted) {
-                    return None;
+                marks.found.push(Mark { at, is: c });
+                let pairs = marks.open.last().is_some_and(|(open, _)| *open == wanted);
+                if pairs {
+                    marks.open.pop();
                 }
-                found.push(Mark { at, is: c });
+                pairs
             }
-            ';' => found.push(Mark { at, is: c }),
+            ';' => {
+                marks.found.push(Mark { at, is: c });
+                true
+            }
+            _ => true,
+        };
+        if !whole {
+            marks.broken = Some(at);
+            break;
+        }
+    }
+    marks
+}
+
+type Rest<'t> = std::iter::Peekable<std::str::CharIndices<'t>>;
+
+/// The rest of a string up to its `quote`; false where its line ends first.
+fn is_string(quote: char, rest: &mut Rest<'_>) -> bool {
+    while let Some((_, c)) = rest.next() {
+        match c {
+            '\\' => {
+                rest.next();
+            }
+            '\n' => return false,
+            end if end == quote => return true,
             _ => {}
         }
     }
-    open.is_empty().then_some(found)
+    false
 }
 
-/// The bytes of the innermost statement around a place.
-fn statement(text: &str, position: Position) -> Option<(usize, usize)> {
+/// The rest of a string in back quotes.
+fn is_template(rest: &mut Rest<'_>) -> bool {
+    let mut depth = 0_u32;
+    while let Some((_, c)) = rest.next() {
+        match c {
+            '`' if depth == 0 => return true,
+            '$' if rest.next_if(|(_, c)| *c == '{').is_some() => depth += 1,
+            '{' if depth > 0 => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// The bracket that is open at the end of a text and never closed, or closed by another one: itself, its byte, and what
+/// stands where it should be closed.
+pub(super) fn unclosed(text: &str) -> Option<(char, usize, Option<usize>)> {
+    let marks = marks(text);
+    let (open, at) = marks.open.last().copied()?;
+    let closer = marks
+        .broken
+        .filter(|at| text[*at..].starts_with([')', ']', '}']));
+    // A string that doesn't end may hold what would close it.
+    (closer == marks.broken).then_some((open, at, closer))
+}
+
+/// Whether that place is inside of a function's body.
+pub(super) fn is_in_function(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or(text);
+    marks(before).open.iter().any(|(is, open)| {
+        *is == '{' && {
+            let head = &before[..*open];
+            let head = head.rsplit([';', '{', '}']).next().unwrap_or(head);
+            head.split(|c: char| !is_letter(c)).any(is_fn)
+        }
+    })
+}
+
+fn is_fn(word: &str) -> bool {
+    super::keywords::KEYWORDS
+        .iter()
+        .find(|k| k.en == "fn")
+        .is_some_and(|k| word == k.en || k.ru.contains(&word.to_lowercase().as_str()))
+}
+
+/// A letter of a name.
+pub(super) fn is_letter(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// The byte of a place.
+pub(super) fn byte_at(text: &str, position: Position) -> Option<usize> {
     let line = position.line()?;
     let column = position.position().unwrap_or(1).max(1);
     let before: usize = text
@@ -146,12 +221,74 @@ fn statement(text: &str, position: Position) -> Option<(usize, usize)> {
         .map(str::len)
         .sum();
     let inside = text.get(before..)?;
-    let at = before
-        + inside
-            .char_indices()
-            .nth(column - 1)
-            .map_or(inside.len(), |(i, _)| i);
-    let marks = marks(text)?;
+    let chars = inside.char_indices();
+    let at = chars.map(|(i, _)| i).nth(column - 1);
+    Some(before + at.unwrap_or(inside.len()))
+}
+
+/// The place of a byte.
+pub(super) fn place_of(text: &str, at: usize) -> Position {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default();
+    let column = column.chars().count() + 1;
+    let number = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+    Position::new(number(line), number(column))
+}
+
+/// What has to be blanked for the rest to be looked at: the innermost statement around a place; where brackets or quotes
+/// don't pair up, the statement of the left margin that spoils them.
+fn statement(text: &str, position: Position) -> Option<(usize, usize)> {
+    let marks = marks(text);
+    if marks.pair_up() {
+        return inner_statement(text, &marks.found, byte_at(text, position)?);
+    }
+    let culprit = match (marks.broken, marks.open.last()) {
+        // What closes the wrong bracket, or the bracket that isn't closed: whichever begins the trouble.
+        (Some(at), None) => at,
+        (Some(at), Some((_, open))) if text[at..].starts_with([')', ']', '}']) => *open,
+        (Some(at), Some(_)) => at,
+        (None, Some((_, open))) => *open,
+        (None, None) => return None,
+    };
+    let (start, end) = margin_statement(text, culprit);
+    let blank = blanked(&text[start..end]);
+    let rest = format!("{}{blank}{}", &text[..start], &text[end..]);
+    // Else the trouble is elsewhere, and whatever the parser says next may be its echo.
+    self::marks(&rest).pair_up().then_some((start, end))
+}
+
+/// The same with nothing but its line ends.
+fn blanked(text: &str) -> String {
+    text.chars()
+        .map(|c| if c == '\n' { '\n' } else { ' ' })
+        .collect()
+}
+
+/// Lines from one that begins at the left margin to the next that does and begins something.
+fn margin_statement(text: &str, at: usize) -> (usize, usize) {
+    let begins = |line: &str| {
+        line.starts_with(|c: char| !c.is_whitespace() && !matches!(c, '}' | ')' | ']' | '/'))
+            && !line.to_lowercase().starts_with("иначе")
+            && !line.to_lowercase().starts_with("исключение")
+    };
+    let (mut start, mut end, mut line_at) = (0, text.len(), 0);
+    for line in text.split_inclusive('\n') {
+        if begins(line) {
+            if line_at <= at {
+                start = line_at;
+            } else {
+                end = line_at;
+                break;
+            }
+        }
+        line_at += line.len();
+    }
+    (start, end)
+}
+
+/// The bytes of the innermost statement around a place.
+fn inner_statement(text: &str, marks: &[Mark], at: usize) -> Option<(usize, usize)> {
     // Where the statement begins, at each depth of brackets that is open at the place.
     let mut open = vec![('{', 0)];
     let mut later = marks.len();
@@ -212,7 +349,24 @@ mod tests {
             cut("s(\"};{\"); // }\nб(`${ {;} }`) x", 2, 14),
             Some(" // }\nб(`${ {;} }`) x")
         );
-        assert_eq!(cut("f({)}", 1, 2), None);
-        assert_eq!(cut("f(\"x);", 1, 2), None);
+        // What spoils the brackets goes as far as the next line of the left margin.
+        assert_eq!(
+            cut("a();\nесли x {\n  b(\nиначе {\n}\nc();", 6, 1),
+            Some("если x {\n  b(\nиначе {\n}\n")
+        );
+        assert_eq!(cut("s(\"x);\nf();", 1, 3), Some("s(\"x);\n"));
+        assert_eq!(cut("f({)}", 1, 2), Some("f({)}"));
+        assert_eq!(cut("f(\n{\ng(]\n);", 1, 2), None);
+    }
+
+    #[test]
+    fn what_is_not_closed_is_found() {
+        assert_eq!(unclosed("a(1;\n"), Some(('(', 1, None)));
+        assert_eq!(unclosed("f(#{ a: 1 );"), Some(('{', 3, Some(10))));
+        assert_eq!(unclosed("f(\"x);"), None);
+        assert_eq!(unclosed("f(1);"), None);
+        let text = "fn f() {\n x\n}\ny";
+        assert!(is_in_function(text, 10) && !is_in_function(text, 14));
+        assert_eq!(byte_at(text, place_of(text, 10)), Some(10));
     }
 }

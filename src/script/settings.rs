@@ -10,28 +10,105 @@ use crate::call::Fault;
 use crate::config::Language;
 use crate::phrases::{Answers, PhraseFault};
 
+use super::lookalike::latin_inside;
 use super::recognizers::Names;
 use super::tr;
 use super::words::{answer_en, answer_ru};
+use super::yaml;
 
 /// A dialog's settings.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Settings {
     /// What people call the dialog.
+    #[serde(alias = "название")]
     pub(super) title: String,
     /// Parameters with their defaults; `null`: 1C has to give it.
+    #[serde(alias = "параметры")]
     pub(super) params: Map<String, Value>,
     /// Settings of `ask`, `listen`, `digits` and `menu`, unless the script says otherwise.
+    #[serde(alias = "слушание")]
     pub(super) listen: Map<String, Value>,
     /// Phrases of this dialog only, over `phrases.yaml`.
+    #[serde(alias = "фразы")]
     pub(super) phrases: BTreeMap<String, Vec<String>>,
     /// The prompt file that is played where no voice can speak a text; empty: nothing is.
+    #[serde(alias = "запасной_звук")]
     pub(super) fallback: String,
     /// Which recognizers hear the calls, by their names in the server's settings.
+    #[serde(alias = "распознаватель")]
     pub(super) recognizer: Names,
     /// Record every call.
+    #[serde(alias = "запись")]
     pub(super) recording: bool,
+}
+
+/// The names of a dialog's settings, English and Russian.
+pub(super) const KEYS: [(&str, &str); 7] = [
+    ("title", "название"),
+    ("params", "параметры"),
+    ("listen", "слушание"),
+    ("phrases", "фразы"),
+    ("fallback", "запасной_звук"),
+    ("recognizer", "распознаватель"),
+    ("recording", "запись"),
+];
+
+/// Reads a dialog's settings; all names that aren't any are told at once.
+pub(super) fn of_dialog(file: &str, bytes: &[u8], language: Language) -> (Settings, Vec<Fault>) {
+    let mut faults = Vec::new();
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return (
+            Settings::default(),
+            read::<Settings>(file, bytes, language)
+                .err()
+                .into_iter()
+                .collect(),
+        );
+    };
+    let mut kept = String::new();
+    let mut drops = false;
+    for (n, line) in text.split_inclusive('\n').enumerate() {
+        let name = line.trim_start_matches('\u{feff}');
+        let is_key = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        let name = name.split_once(':').map(|(name, _)| name.trim_end());
+        if let Some(name) = name.filter(|_| is_key) {
+            drops = !KEYS.iter().any(|(en, ru)| name == *en || name == *ru);
+            if drops {
+                faults.push(Fault {
+                    file: file.to_owned(),
+                    line: n + 1,
+                    column: 1,
+                    message: unknown_key(name, language),
+                });
+            }
+        }
+        // The rest is read as if they were not there.
+        kept.push_str(if drops { "\n" } else { line });
+    }
+    match read(file, kept.as_bytes(), language) {
+        Ok(settings) => (settings, faults),
+        Err(fault) => {
+            faults.push(fault);
+            (Settings::default(), faults)
+        }
+    }
+}
+
+fn unknown_key(name: &str, language: Language) -> String {
+    let hint = super::talk::perhaps(language, name, KEYS.iter().flat_map(|(en, ru)| [*en, *ru]));
+    let list = if hint.is_empty() {
+        let names: Vec<String> = KEYS.iter().map(|(en, ru)| format!("{en} ({ru})")).collect();
+        let names = names.join(", ");
+        tr!(language, ". Есть: {names}", ". There are: {names}")
+    } else {
+        String::new()
+    };
+    tr!(
+        language,
+        "нет настройки «{name}»{hint}{list}",
+        "there is no setting {name:?}{hint}{list}"
+    )
 }
 
 /// Reads YAML; a fault names file and line.
@@ -51,10 +128,12 @@ pub(super) fn read<T: DeserializeOwned + Default>(
     serde_yaml::from_str(text).map_err(|error| {
         let place = error.location();
         let number = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-        let what = sentence(&error.without_snippet().to_string(), language);
+        let line = number(place.map(|p| p.line()));
+        let shown = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        let what = sentence(&error.without_snippet().to_string(), shown, language);
         Fault {
             file: file.to_owned(),
-            line: number(place.map(|p| p.line())),
+            line,
             column: number(place.map(|p| p.column())),
             message: what,
         }
@@ -62,7 +141,7 @@ pub(super) fn read<T: DeserializeOwned + Default>(
 }
 
 /// The reader's sentence as an analyst reads it.
-fn sentence(english: &str, language: Language) -> String {
+fn sentence(english: &str, line: &str, language: Language) -> String {
     // It says where, too; the fault has that already.
     let place = ["at line ", "line "].iter().find_map(|p| english.find(p));
     let plain = match place {
@@ -70,26 +149,8 @@ fn sentence(english: &str, language: Language) -> String {
         _ => english.split(" at line ").next().unwrap_or(english),
     };
     let quoted: Vec<&str> = plain.split('`').skip(1).step_by(2).collect();
-    if let Some((_, rest)) = plain.split_once("unknown field ") {
-        let (name, known) = rest.split_once(", ").unwrap_or((rest, ""));
-        let name = name.trim_matches(|c: char| !c.is_alphanumeric() && c != '_');
-        let known = known.split_once("one of").map_or(known, |(_, list)| list);
-        let known: Vec<&str> = known
-            .split([',', ' ', '`', '\'', '"'])
-            .filter(|word| !word.is_empty())
-            .collect();
-        let hint = super::talk::perhaps(language, name, known.iter().copied());
-        let known = known.join(", ");
-        let list = if hint.is_empty() {
-            tr!(language, ". Есть: {known}", ". There are: {known}")
-        } else {
-            String::new()
-        };
-        return tr!(
-            language,
-            "нет настройки «{name}»{hint}{list}",
-            "there is no setting {name:?}{hint}{list}"
-        );
+    if let Some(slip) = yaml::slip(plain, line, language) {
+        return slip;
     }
     if plain.contains("duplicate") {
         let name = quoted.first().copied().unwrap_or_default();
@@ -127,11 +188,7 @@ pub(super) fn text<'a>(file: &str, bytes: &'a [u8], language: Language) -> Resul
                 file: file.to_owned(),
                 line: before.iter().filter(|b| **b == b'\n').count() + 1,
                 column: 0,
-                message: tr!(
-                    language,
-                    "файл не в UTF-8: сохраните его в кодировке UTF-8",
-                    "the file is not UTF-8: save it as UTF-8"
-                ),
+                message: yaml::not_utf8(language),
             })
         }
     }
@@ -165,6 +222,39 @@ pub(super) fn overlay(
             })
             .collect()
     })
+}
+
+/// Names and phrases with Latin letters inside of Russian words: no voice ever says those.
+pub(super) fn mixed(
+    lists: &BTreeMap<String, Vec<String>>,
+    file: &str,
+    source: &str,
+    language: Language,
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (name, list) in lists {
+        let texts = std::iter::once((name.as_str(), ""))
+            .chain(list.iter().map(|phrase| (phrase.as_str(), phrase.as_str())));
+        for (text, phrase) in texts {
+            let words = text.split(|c: char| !c.is_alphanumeric());
+            for (word, letters) in words.map(|w| (w, latin_inside(w))) {
+                if letters.is_empty() {
+                    continue;
+                }
+                faults.push(Fault {
+                    file: file.to_owned(),
+                    line: line_of(source, name, phrase),
+                    column: 0,
+                    message: tr!(
+                        language,
+                        "в слове «{word}» латинские буквы, похожие на русские: {letters}. Так его не узнают, наберите слово заново",
+                        "{word:?} has Latin letters that look like Russian ones: {letters}. It is never recognized so, type it anew"
+                    ),
+                });
+            }
+        }
+    }
+    faults
 }
 
 fn place_and_sentence(fault: &PhraseFault, source: &str, language: Language) -> (usize, String) {
@@ -261,8 +351,7 @@ mod tests {
         assert_eq!(settings.title, "Опрос");
         assert_eq!(settings.params["name"], "гость");
         for (bytes, line, part) in [
-            (&b"title: x\ntitel: y\n"[..], 2, "titel"),
-            (b"title: x\nparams: [1]\n", 2, ""),
+            (&b"title: x\nparams: [1]\n"[..], 2, ""),
             (b"title: x\n\xff\xfe\n", 2, "UTF-8"),
             (b"a: 'b\n", 0, ""),
         ] {
@@ -273,6 +362,24 @@ mod tests {
             assert!(fault.message.contains(part), "{fault:?}");
         }
         assert!(read::<Settings>("a.yaml", b"# nothing\n\n", Language::Ru).is_ok());
+    }
+
+    #[test]
+    fn all_unknown_settings_are_told_and_the_others_are_read() {
+        let text = "название: Опрос\ntitel: y\nфраза:\n  да: [ага]\nзапись: true\nparams: [1]\n";
+        let (_, faults) = of_dialog("a.yaml", text.as_bytes(), Language::Ru);
+        let lines: Vec<usize> = faults.iter().map(|f| f.line).collect();
+        assert_eq!(lines, [2, 3, 6], "{faults:?}");
+        assert!(faults[1].message.contains("«фразы»"), "{faults:?}");
+        let (settings, faults) = of_dialog(
+            "a.yaml",
+            text.as_bytes().strip_suffix(b"params: [1]\n").unwrap(),
+            Language::Ru,
+        );
+        assert_eq!(
+            (settings.title.as_str(), settings.recording, faults.len()),
+            ("Опрос", true, 2)
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::call::{Line, LineError, Reply, ReplyKind};
 use crate::config::Language;
 
 use super::fill;
+use super::lookalike::foreign;
 use super::near::nearest;
 use super::sounds::Sounds;
 use super::tr;
@@ -228,19 +229,41 @@ impl Talk {
     }
 }
 
-/// "; может быть, «x»?", or nothing.
-pub(super) fn perhaps<'a>(
+/// "; может быть, «x»?", or nothing. Where the two look alike on the screen, the letters that differ are named.
+pub fn perhaps<'a>(
     language: Language,
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> String {
-    nearest(name, candidates).map_or_else(String::new, |near| {
-        tr!(
+    let mut alike = None;
+    let near = nearest(
+        name,
+        candidates
+            .into_iter()
+            .inspect(|c| alike = alike.or(Some(*c).filter(|c| !foreign(name, c).is_empty()))),
+    );
+    let Some(near) = alike.or(near) else {
+        return String::new();
+    };
+    let letters = foreign(name, near);
+    if letters.is_empty() {
+        return tr!(
             language,
             "; может быть, «{near}»?",
             "; did you mean {near:?}?"
-        )
-    })
+        );
+    }
+    let latin = letters.is_ascii();
+    let (ru, en) = if latin {
+        ("латинские", "Latin")
+    } else {
+        ("русские", "Russian")
+    };
+    tr!(
+        language,
+        "; может быть, «{near}»? В слове «{name}» {ru} буквы, похожие с виду: {letters}. Наберите его заново",
+        "; did you mean {near:?}? {name:?} has {en} letters that look alike: {letters}. Type it anew"
+    )
 }
 
 /// A fault at the place where the word stands: Rhai fills in line and column.

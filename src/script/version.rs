@@ -258,6 +258,8 @@ impl<'a> Build<'a> {
     ) -> Answers {
         let source = self.files.get(file).map_or(&[][..], Vec::as_slice);
         let source = String::from_utf8_lossy(source);
+        self.warnings
+            .extend(settings::mixed(lists, file, &source, self.language));
         match settings::overlay(base, lists, file, &source, self.language) {
             Ok(answers) => answers,
             Err(faults) => {
@@ -513,7 +515,9 @@ impl<'a> Build<'a> {
 
     fn settings(&mut self, name: &str) -> (Settings, Options) {
         let file = format!("{name}.yaml");
-        let settings: Settings = self.read_yaml(&file);
+        let bytes = self.files.get(&file).map_or(&[][..], Vec::as_slice);
+        let (settings, faults) = settings::of_dialog(&file, bytes, self.language);
+        self.faults.extend(faults);
         let base = self.answers.clone();
         let answers = if settings.phrases.is_empty() {
             base
@@ -553,7 +557,7 @@ impl<'a> Build<'a> {
         if !fallback.is_empty() && self.sounds.named(fallback).is_none() {
             let hint = super::talk::perhaps(self.language, fallback, self.sounds.names());
             self.faults.push(Fault {
-                line: self.line_with(&file, "fallback"),
+                line: self.line_with(&file, fallback),
                 file: file.clone(),
                 column: 0,
                 message: tr!(

@@ -151,7 +151,23 @@ pub(super) struct Parameter {
     pub(super) may_be_left_out: bool,
 }
 
+/// Whether `written` is that Russian name. Who writes in 1C begins words with a capital letter: `Сказать` is `сказать`.
+pub(super) fn is_russian(ru: &str, written: &str) -> bool {
+    ru == written || capital(ru) == written
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
+}
+
 impl Word {
+    /// Whether that is one of its names.
+    pub(super) fn is_named(&self, written: &str) -> bool {
+        self.en == written || is_russian(self.ru, written)
+    }
+
     /// Its parameters, in their order.
     pub(super) fn parameters(&self) -> Vec<Parameter> {
         let inside = self.form.split(')').next().unwrap_or_default();
@@ -223,7 +239,7 @@ pub(super) fn answer_ru(name: &str) -> &str {
 }
 
 /// The names under which the runtime calls a dialog's `on_hang_up`.
-pub(super) const ON_HANG_UP: [&str; 2] = ["on_hang_up", "при_отбое"];
+pub(super) const ON_HANG_UP: [&str; 3] = ["on_hang_up", "при_отбое", "При_отбое"];
 
 /// Registers functions, fields and methods under both names.
 pub(super) fn register(module: &mut Module) {
@@ -232,17 +248,18 @@ pub(super) fn register(module: &mut Module) {
     for word in WORDS {
         match word.kind {
             Function(install) | Method(install) => {
-                install(module, word.en);
-                install(module, word.ru);
+                for name in [word.en, word.ru, &capital(word.ru)] {
+                    install(module, name);
+                }
             }
             Field(en, ru) => {
-                for (name, read) in [(word.en, en), (word.ru, ru)] {
+                for (name, read) in [(word.en, en), (word.ru, ru), (&capital(word.ru), ru)] {
                     FuncRegistration::new_getter(name)
                         .set_into_module(module, move |reply: &mut ScriptReply| read(reply));
                 }
             }
             Answer(en, ru) => {
-                for (name, read) in [(word.en, en), (word.ru, ru)] {
+                for (name, read) in [(word.en, en), (word.ru, ru), (&capital(word.ru), ru)] {
                     FuncRegistration::new_getter(name)
                         .set_into_module(module, move |answer: &mut ScriptAnswer| read(answer));
                 }
@@ -279,5 +296,5 @@ pub(super) fn function(name: &str) -> Option<&'static Word> {
     WORDS
         .iter()
         .filter(|w| matches!(w.kind, Function(_)))
-        .find(|w| w.en == name || w.ru == name)
+        .find(|w| w.is_named(name))
 }
