@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::call::{CallParts, Dialog, incoming};
 use crate::ident::Token;
 use crate::net::agi::AgiConnection;
-use crate::outbound::Lines;
+use crate::outbound::{Dialing, Lines};
 use crate::script::Library;
 use crate::store::{Store, Then};
 
@@ -19,6 +19,7 @@ pub(super) struct Inbound {
     pub(super) store: Store,
     pub(super) library: Arc<Library>,
     pub(super) lines: Lines,
+    pub(super) dialing: Dialing,
     pub(super) stop: CancellationToken,
 }
 
@@ -62,6 +63,10 @@ impl Inbound {
             );
             return;
         };
+        if self.dialing.drains() {
+            tracing::info!("drain: an incoming call goes on in the dialplan");
+            return;
+        }
         let Some(line) = self.lines.try_take() else {
             tracing::warn!("an incoming call over calls.at_once goes on in the dialplan");
             return;

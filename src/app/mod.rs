@@ -6,6 +6,7 @@
 //! Asterisk ──▶ net::agi ──▶ call::incoming / awaited ───┘
 //! ```
 
+mod dialing;
 mod inbound;
 mod journal;
 mod medium;
@@ -37,7 +38,7 @@ use crate::net::agi::{self, AgiLimits, AgiStats};
 use crate::net::ami::{Ami, AmiConfig, AmiState};
 use crate::net::media::{MediaError, MediaHub};
 use crate::net::web::Web;
-use crate::outbound::{Dialer, Lines, Rules};
+use crate::outbound::{Dialer, Dialing, Lines, Rules};
 use crate::script::{Library, Named, Watch};
 use crate::store::Store;
 use crate::tts::{AsteriskFiles, Prompts, Voice, Warming};
@@ -51,8 +52,10 @@ pub use stage::{Scene, Stage};
 
 /// Prompt files for Asterisk are bounded to so many bytes; the longest unused go first.
 const PROMPT_FILES_BYTES: u64 = 1 << 30;
-/// At the stop calls that talk may end by themselves for so long.
-const DRAIN: Duration = Duration::from_secs(5);
+/// At the stop what goes on may end for so long.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How often a drain looks whether it is done.
+const DRAIN_BEAT: Duration = Duration::from_millis(50);
 
 /// Why the server did not start: everything that is wrong, each with its mend.
 #[derive(Debug)]
@@ -114,6 +117,10 @@ pub struct Runtime {
     pub ami: Ami,
     /// Which medium is in use, and why.
     pub medium: watch::Receiver<Medium>,
+    /// The trunks, the drain.
+    pub dialing: Dialing,
+    /// The lines that calls hold.
+    pub lines: Lines,
     stop: CancellationToken,
     tasks: TaskTracker,
     _watch: Option<Watch>,
@@ -155,9 +162,10 @@ impl Runtime {
                 .map_err(|e| keep(format!("{key}: {e}")))
                 .ok()
         };
-        let channel = template(&config.asterisk.channel, "asterisk.channel", &mut keep);
+        let trunks = dialing::lines(&config, &mut keep);
         let transfer_channel = match config.asterisk.transfer_channel.as_str() {
-            "" => channel.clone(),
+            // Told already where it is one of the trunks.
+            "" => DialTemplate::parse(&config.asterisk.channel).ok(),
             text => template(text, "asterisk.transfer_channel", &mut keep),
         };
         let files = AsteriskFiles::new(
@@ -196,8 +204,8 @@ impl Runtime {
                 _ => keep(e.to_string()),
             })
             .ok();
-        let (Some(store), Some(listed), Some(voices), Some(channel), Some(transfer_channel)) =
-            (store, listed, voices, channel, transfer_channel)
+        let (Some(store), Some(listed), Some(voices), Some(transfer_channel)) =
+            (store, listed, voices, transfer_channel)
         else {
             return Err(StartError::Settings(faults));
         };
@@ -245,7 +253,14 @@ impl Runtime {
             ),
             stop.clone(),
         );
-        services::recover(&store, &ami, config.asterisk.ring_timeout_ms).await;
+        let dialing = Dialing::new(dialing::trunks(&config), config.calls.at_once);
+        let routes = Arc::clone(dialing.trunks());
+        if let Err(error) = store.set_router(move |phone| routes.route(phone)).await {
+            return Err(StartError::Settings(vec![error.to_string()]));
+        }
+        let ring_ms = trunks.values().map(|trunk| trunk.ring_timeout_ms).max();
+        let (cleared, redialed) =
+            services::recover(&store, &ami, ring_ms.unwrap_or(60_000), &stop).await;
         let (medium_in, medium) = watch::channel(config.media.kind);
         let (told_in, told) = watch::channel(Medium::default());
         let registry = Registry::default();
@@ -269,7 +284,6 @@ impl Runtime {
             medium,
             agi_address: SocketAddr::new(our_address, agi_address.port()).to_string(),
             our_address,
-            channel,
             transfer_channel,
             asterisk: config.asterisk.clone(),
             calls: config.calls.clone(),
@@ -298,6 +312,7 @@ impl Runtime {
             store: store.clone(),
             library: Arc::clone(&library),
             lines: lines.clone(),
+            dialing: dialing.clone(),
             stop: stop.clone(),
         };
         let limits = AgiLimits::default();
@@ -315,6 +330,8 @@ impl Runtime {
         ));
         let placer = place::Placer {
             parts: Arc::clone(&parts),
+            trunks,
+            cleared,
             library: Arc::clone(&library),
             medium: told.clone(),
             stop: stop.clone(),
@@ -322,8 +339,10 @@ impl Runtime {
         let dialer = Dialer {
             queue: store.clone(),
             placer: Arc::new(placer),
-            lines,
+            lines: lines.clone(),
             starts_per_second: config.calls.starts_per_second,
+            dialing: dialing.clone(),
+            dialogs: Arc::new(dialing::limits(Arc::clone(&library), &config.calls)),
             rules: Arc::new(Rules::new(config.calls.retry_after_ms)),
             clock: Arc::new(Timestamp::now),
         };
@@ -334,16 +353,32 @@ impl Runtime {
             config.http.clone(),
             config.language,
         )
-        .with_health(health(&ami, &told, &library, &listed, config.language))
-        .with_metrics(metrics::of(
+        .with_health(health(
             &ami,
-            &hub,
-            &agi_stats,
-            &registry,
-            &parts.timings,
-            (prompts, warming),
-            listed.clone(),
+            &told,
+            &library,
+            &listed,
+            &dialing,
+            config.language,
         ))
+        .with_metrics({
+            let parts = metrics::of(
+                &ami,
+                &hub,
+                &agi_stats,
+                &registry,
+                &parts.timings,
+                (prompts, warming),
+                listed.clone(),
+            );
+            let (dialing, lines) = (dialing.clone(), lines.clone());
+            move || {
+                let mut all = parts();
+                all.extend(dialing::metrics(&dialing, &lines, redialed));
+                all
+            }
+        })
+        .with_dialing(dialing.clone(), lines.clone())
         .with_hang_up({
             let registry = registry.clone();
             move |call| {
@@ -356,6 +391,17 @@ impl Runtime {
                 tracing::error!(%error, "http");
             }
         });
+        let incoming = {
+            let (lines, dialing) = (lines.clone(), dialing.clone());
+            move || lines.taken().saturating_sub(dialing.outgoing())
+        };
+        tasks.spawn(recognizers::tell(
+            listed.clone(),
+            Arc::clone(&parts.timings),
+            dialing.clone(),
+            incoming,
+            stop.clone(),
+        ));
         tasks.spawn(recognizers::watch(listed, config.language, stop.clone()));
         tasks.close();
         Ok(Self {
@@ -367,6 +413,8 @@ impl Runtime {
             registry,
             ami,
             medium: told,
+            dialing,
+            lines,
             stop,
             tasks,
             _watch: Some(watch),
@@ -376,12 +424,24 @@ impl Runtime {
     /// Waits for the stop signal, then for everything that goes on, but not for ever.
     pub async fn finished(self) {
         self.stop.cancelled().await;
-        if tokio::time::timeout(DRAIN, self.tasks.wait())
+        if tokio::time::timeout(FAREWELL, self.tasks.wait())
             .await
             .is_err()
         {
             tracing::warn!(calls = self.registry.count(), "stopped while calls went on");
         }
+    }
+
+    /// Starts nothing more, and waits for the calls that go on to end by themselves, at most for `limit`. How many were left.
+    pub async fn drain(&self, limit: Duration) -> usize {
+        self.dialing.drain(true);
+        let done = async {
+            while self.lines.taken() > 0 {
+                tokio::time::sleep(DRAIN_BEAT).await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, done).await;
+        self.lines.taken()
     }
 
     /// Ends it and waits.
@@ -397,10 +457,11 @@ fn health(
     medium: &watch::Receiver<Medium>,
     library: &Arc<Library>,
     recognizers: &[Arc<Listed>],
+    dialing: &Dialing,
     language: Language,
 ) -> impl Fn() -> Vec<HealthPart> + Send + Sync + 'static {
     let (ami, medium, library) = (ami.state(), medium.clone(), Arc::clone(library));
-    let listed = recognizers.to_vec();
+    let (listed, dialing) = (recognizers.to_vec(), dialing.clone());
     move || {
         let asterisk = match &*ami.borrow() {
             AmiState::Up(peer) => HealthPart {
@@ -423,6 +484,7 @@ fn health(
                 text: format!("{}: {}", medium.kind.as_str(), medium.reason),
             },
             recognizers::health(&listed, language),
+            dialing::health(&dialing, language),
             HealthPart {
                 name: "scripts",
                 // A refused reload is no outage: the old version goes on. Its faults are at /api/v1/dialogs.

@@ -1,12 +1,13 @@
 //! Gives the dialer's due orders to the telephone.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::medium::Medium;
-use crate::call::{CallInfo, CallParts, Dialog, Direction, Summary, outcome, outgoing};
+use crate::call::{CallInfo, CallParts, Dialog, Direction, Summary, TrunkLine, outcome, outgoing};
 use crate::config::MediaKind;
 use crate::net::ami::AmiState;
 use crate::outbound::{Place, Placed};
@@ -17,6 +18,10 @@ use crate::store::Due;
 #[derive(Debug)]
 pub(super) struct Placer {
     pub(super) parts: Arc<CallParts>,
+    /// By name.
+    pub(super) trunks: HashMap<String, Arc<TrunkLine>>,
+    /// What a crash left behind in Asterisk is gone: until then its limits aren't ours to fill.
+    pub(super) cleared: watch::Receiver<bool>,
     pub(super) library: Arc<Library>,
     pub(super) medium: watch::Receiver<Medium>,
     pub(super) stop: CancellationToken,
@@ -30,6 +35,7 @@ impl Place for Placer {
         let _ = link.wait_for(|s| matches!(s, AmiState::Up(_))).await;
         let known = |m: &Medium| m.kind != MediaKind::Auto || !m.reason.is_empty();
         let _ = medium.wait_for(known).await;
+        let _ = self.cleared.clone().wait_for(|cleared| *cleared).await;
     }
 
     async fn place(&self, due: Due) -> Placed {
@@ -46,8 +52,13 @@ impl Place for Placer {
             order,
             attempt,
             channel_id,
+            trunk,
             ..
         } = due;
+        let Some(trunk) = trunk.and_then(|name| self.trunks.get(&name)) else {
+            let reason = "its trunk is not there".to_owned();
+            return Placed::NotPlaced { reason };
+        };
         let Some(dialog) = self.library.dialog(&order.dialog) else {
             // It was there when the order came in; since then the analysts have taken it away.
             tracing::error!(call = %order.id, dialog = order.dialog, "the dialog is gone");
@@ -67,7 +78,8 @@ impl Place for Placer {
         let dialog: Dialog = Box::new(move |line| dialog.run(line));
         let stop = self.stop.child_token();
         let parts = Arc::clone(&self.parts);
-        match outgoing::place(parts, info, order.phone, dialog, choice, stop).await {
+        let trunk = Arc::clone(trunk);
+        match outgoing::place(parts, info, order.phone, trunk, dialog, choice, stop).await {
             outgoing::Placed::Ended(summary) => {
                 tracing::info!(call = %order.id, attempt, outcome = summary.outcome, "call ended");
                 Placed::Ended(*summary)

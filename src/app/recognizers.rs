@@ -1,5 +1,5 @@
 //! Whether the recognizers work: asked at the server's start and again while one doesn't, told in the log, `/healthz` and
-//! `/metrics`.
+//! `/metrics`, and to the dialing: nobody is called whom none hears, and fewer where they are slow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,19 +10,27 @@ use tokio_util::sync::CancellationToken;
 use crate::asr::listed::{Fitness, Listed};
 use crate::asr::probe::{PROBE_LIMIT, ProbeFault};
 use crate::asr::{Cause, Recognizer};
+use crate::call::TurnTimings;
 use crate::config::Language;
 use crate::http::{HealthPart, Metric, Number};
+use crate::outbound::Dialing;
+use crate::outbound::governor::Seen;
 
-/// A recognizer that doesn't work is asked again after this.
-const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// A recognizer that doesn't work is asked again after this, then after twice as long, and so on up to the most.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+const ASK_AGAIN_MOST: Duration = Duration::from_secs(30);
+/// How often the dialing is told which of them work.
+const TELL: Duration = Duration::from_millis(250);
+/// How often it is told what they bear, in [`TELL`]s.
+const PERIOD: u32 = 20;
 
-/// Asks all until each has worked once; calls don't wait for it. A recognizer that works isn't asked again: a probe may
-/// cost money.
+/// Asks all until each works; and again each that has failed in a call. One that works isn't asked: a probe may cost money.
 pub(super) async fn watch(all: Vec<Arc<Listed>>, language: Language, stop: CancellationToken) {
     let ask = |one: Arc<Listed>| {
         let stop = stop.clone();
         async move {
             let mut before = Fitness::Unknown;
+            let mut wait = ASK_AGAIN;
             loop {
                 let found = tokio::select! {
                     found = one.probe(PROBE_LIMIT) => found,
@@ -30,7 +38,17 @@ pub(super) async fn watch(all: Vec<Arc<Listed>>, language: Language, stop: Cance
                 };
                 match &found {
                     Fitness::Works { ms } => {
-                        return tracing::info!(recognizer = one.name(), ms, "works");
+                        tracing::info!(recognizer = one.name(), ms, "works");
+                        tokio::select! {
+                            () = one.fails() => {}
+                            () = stop.cancelled() => return,
+                        }
+                        if let Fitness::Fails(fault) = one.fitness() {
+                            let why = told(one.name(), &fault, language);
+                            tracing::error!(recognizer = one.name(), "{why}");
+                        }
+                        before = one.fitness();
+                        wait = ASK_AGAIN;
                     }
                     Fitness::Fails(fault) if found != before => {
                         let why = told(one.name(), fault, language);
@@ -38,15 +56,58 @@ pub(super) async fn watch(all: Vec<Arc<Listed>>, language: Language, stop: Cance
                     }
                     _ => {}
                 }
-                before = found;
+                if let Fitness::Fails(_) = found {
+                    before = found;
+                }
                 tokio::select! {
-                    () = tokio::time::sleep(ASK_AGAIN) => {}
+                    () = tokio::time::sleep(wait) => {}
                     () = stop.cancelled() => return,
                 }
+                wait = (wait * 2).min(ASK_AGAIN_MOST);
             }
         }
     };
     join_all(all.into_iter().map(ask)).await;
+}
+
+/// Tells the dialing which recognizers work and what they bear. `incoming` counts the calls that came in.
+pub(super) async fn tell(
+    all: Vec<Arc<Listed>>,
+    timings: Arc<TurnTimings>,
+    dialing: Dialing,
+    incoming: impl Fn() -> usize + Send + 'static,
+    stop: CancellationToken,
+) {
+    let mut before = Seen::default();
+    let mut beat = tokio::time::interval(TELL);
+    for n in 0_u32.. {
+        tokio::select! {
+            _ = beat.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        let works = |one: &Arc<Listed>| matches!(one.fitness(), Fitness::Works { .. });
+        let ears = all.iter().map(|one| (one.name().to_owned(), works(one)));
+        dialing.set_ears(ears.collect());
+        if n % PERIOD == 0 {
+            let (turns, late) = timings.finals();
+            let now = Seen {
+                turns,
+                late,
+                streams: all.iter().map(|one| one.used().streams).sum(),
+                refused: all.iter().map(|one| one.failed()).sum(),
+                calls: 0,
+            };
+            let since = Seen {
+                turns: now.turns - before.turns,
+                late: now.late - before.late,
+                streams: now.streams - before.streams,
+                refused: now.refused - before.refused,
+                calls: 0,
+            };
+            dialing.observe(since, incoming());
+            before = now;
+        }
+    }
 }
 
 /// Asks all once; what is wrong with those that don't work. For `check --online`.
@@ -139,6 +200,11 @@ pub(super) fn metrics(all: &[Arc<Listed>]) -> Vec<Metric> {
             name: "govorun_recognizer_streams_total",
             help: "streams opened to a recognizer",
             number: Number::Counters("recognizer", by_name(&|one| one.used().streams)),
+        },
+        Metric {
+            name: "govorun_recognizer_failures_total",
+            help: "streams of calls that failed",
+            number: Number::Counters("recognizer", by_name(&|one| one.failed())),
         },
         Metric {
             name: "govorun_recognizer_up",

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::asr::Recognizer;
 use crate::asr::listed::Listed;
@@ -14,6 +18,7 @@ use crate::asr::typed::Typed;
 use crate::asr::vosk::{Vosk, VoskConfig};
 use crate::asr::yandex::{Yandex, YandexConfig};
 use crate::config::{Config, RecognizerConfig, VoiceConfig, YandexCloud, YandexEou};
+use crate::ident::ChannelId;
 use crate::net::ami::Ami;
 use crate::net::yandex::{CloudConfig, CloudKey};
 use crate::store::{Fate, Store};
@@ -23,6 +28,9 @@ use crate::wire::yandex::{Classifier, Speech};
 
 /// A channel that a crash left behind is hung up within this, once Asterisk is there.
 const HANG_UP_DEADLINE: Duration = Duration::from_secs(60);
+/// It goes within a moment of being told; so often it is told.
+const HANG_UPS: u32 = 50;
+const HANG_UP_PAUSE: Duration = Duration::from_millis(100);
 
 /// The recognizers of the config; `None` where one can't be used.
 pub fn recognizers(config: &Config, keep: &mut dyn FnMut(String)) -> Option<Vec<Arc<Listed>>> {
@@ -192,8 +200,15 @@ fn reach(settings: &mut CloudConfig, cloud: &YandexCloud) {
     settings.ca.clone_from(&cloud.ca);
 }
 
-/// Closes or queues again the calls that a crash cut off, and ends the channels that Asterisk may still hold for them.
-pub(super) async fn recover(store: &Store, ami: &Ami, ring_timeout_ms: u64) {
+/// Closes or queues again the calls that a crash cut off, and ends the channels that Asterisk may still hold for them: the
+/// answer is true when none is left.
+pub(super) async fn recover(
+    store: &Store,
+    ami: &Ami,
+    ring_timeout_ms: u64,
+    stop: &CancellationToken,
+) -> (watch::Receiver<bool>, u64) {
+    let (cleared_in, cleared) = watch::channel(false);
     let now = Timestamp::now();
     // Asterisk may still be ringing the person: not before it has given up.
     let ring = SignedDuration::from_millis(i64::try_from(ring_timeout_ms).unwrap_or(60_000));
@@ -204,19 +219,47 @@ pub(super) async fn recover(store: &Store, ami: &Ami, ring_timeout_ms: u64) {
         Ok(recovered) => recovered,
         Err(error) => {
             tracing::error!(%error, "calls that a crash cut off can't be looked for");
-            return;
+            Vec::new()
         }
     };
-    for call in recovered {
+    let mut unknown = 0;
+    for call in &recovered {
         let fate = match call.fate {
             Fate::QueuedAgain => "queued again",
             Fate::Closed => "closed with runtime_error",
             Fate::Cancelled => "cancelled",
         };
+        unknown += u64::from(call.fate == Fate::QueuedAgain);
         tracing::warn!(call = %call.id, attempt = call.attempt, fate, "a crash cut this call off");
-        let ami = ami.clone();
-        tokio::spawn(async move {
-            let _ = ami.hang_up(&call.channel_id, 16, HANG_UP_DEADLINE).await;
-        });
     }
+    let (ami, stop) = (ami.clone(), stop.clone());
+    tokio::spawn(async move {
+        let ends = recovered.iter().map(|call| end(&ami, &call.channel_id));
+        tokio::select! {
+            _ = join_all(ends) => {}
+            () = stop.cancelled() => return,
+        }
+        cleared_in.send_replace(true);
+        // Whoever waits has the value; the sender may go.
+    });
+    (cleared, unknown)
+}
+
+/// Ends a channel that a crash left behind, once Asterisk is there; returns when it is gone.
+async fn end(ami: &Ami, channel: &ChannelId) {
+    let mut hung_up = 0;
+    while hung_up < HANG_UPS {
+        match ami.hang_up(channel, 16, HANG_UP_DEADLINE).await {
+            Ok(false) => return,
+            Ok(true) => {
+                hung_up += 1;
+                tokio::time::sleep(HANG_UP_PAUSE).await;
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a channel that a crash left behind can't be hung up yet");
+                tokio::time::sleep(HANG_UP_PAUSE * 10).await;
+            }
+        }
+    }
+    tracing::warn!(channel = %channel, "a channel that a crash left behind doesn't go");
 }

@@ -1,14 +1,19 @@
 //! A recognizer as the config lists it: which audio it is given, what it was used for, and whether it works.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::probe::{ProbeFault, probe};
 use super::tape::{Gate, TapeReader};
 use super::usage::{Usage, Used};
-use super::{AsrEvent, Recognizer, StreamOptions};
+use super::{AsrEvent, Cause, Fared, Recognizer, StreamOptions};
+
+/// Streams that were refused for want of room, or were too slow, one after another, before it counts as not working: until
+/// then fewer calls may be all that it needs.
+const OVERLOADED: u32 = 5;
 
 /// See the module.
 #[derive(Debug)]
@@ -16,10 +21,13 @@ pub struct Listed {
     inner: Arc<dyn Recognizer>,
     gate: Option<Gate>,
     usage: Arc<Usage>,
-    fitness: Mutex<Fitness>,
+    fitness: watch::Sender<Fitness>,
+    failed: AtomicU64,
+    /// Streams that failed since one has answered.
+    in_a_row: AtomicU32,
 }
 
-/// What the last probe found.
+/// What the last probe found, or a call since.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Fitness {
     /// Not asked yet.
@@ -41,7 +49,9 @@ impl Listed {
             inner,
             gate,
             usage: Arc::default(),
-            fitness: Mutex::default(),
+            fitness: watch::Sender::default(),
+            failed: AtomicU64::new(0),
+            in_a_row: AtomicU32::new(0),
         }
     }
 
@@ -50,9 +60,21 @@ impl Listed {
         self.usage.read()
     }
 
-    /// What the last probe found.
+    /// Streams of calls that failed.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// What the last probe found, or a call since.
     pub fn fitness(&self) -> Fitness {
-        self.state().clone()
+        self.fitness.borrow().clone()
+    }
+
+    /// Waits until it doesn't work.
+    pub async fn fails(&self) {
+        let mut fitness = self.fitness.subscribe();
+        // The sender is ours.
+        let _ = fitness.wait_for(|f| matches!(f, Fitness::Fails(_))).await;
     }
 
     /// Asks it now; keeps what was found.
@@ -63,12 +85,11 @@ impl Listed {
             },
             Err(fault) => Fitness::Fails(fault),
         };
-        *self.state() = found.clone();
+        if matches!(found, Fitness::Works { .. }) {
+            self.in_a_row.store(0, Ordering::Relaxed);
+        }
+        self.fitness.send_replace(found.clone());
         found
-    }
-
-    fn state(&self) -> MutexGuard<'_, Fitness> {
-        self.fitness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,5 +102,50 @@ impl Recognizer for Listed {
         self.usage.opened();
         let audio = audio.gated(self.gate).counted(Arc::clone(&self.usage));
         self.inner.open(audio, options)
+    }
+
+    fn fared(&self, how: Fared<'_>) {
+        let Fared::Failed(cause, reason) = how else {
+            self.in_a_row.store(0, Ordering::Relaxed);
+            return;
+        };
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+        let overloaded = matches!(cause, Cause::Quota | Cause::Slow);
+        if !overloaded || in_a_row >= OVERLOADED {
+            let reason = reason.to_owned();
+            let fault = ProbeFault { cause, reason };
+            self.fitness.send_replace(Fitness::Fails(fault));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asr::typed::Typed;
+
+    #[tokio::test]
+    async fn what_calls_tell_of_it_counts_until_the_next_probe() {
+        let one = Listed::new(Arc::new(Typed::new()), None);
+        let works = |one: &Listed| matches!(one.fitness(), Fitness::Works { .. });
+        one.probe(Duration::from_secs(1)).await;
+        for _ in 0..OVERLOADED - 1 {
+            one.fared(Fared::Failed(Cause::Quota, "no room"));
+        }
+        assert!(works(&one), "refused for want of room: fewer calls will do");
+        one.fared(Fared::Answers);
+        one.fared(Fared::Failed(Cause::Slow, "it is behind"));
+        assert!(works(&one));
+        one.fared(Fared::Failed(Cause::Unreachable, "nobody is there"));
+        assert!(!works(&one));
+        one.fails().await;
+        assert_eq!(one.failed(), u64::from(OVERLOADED) + 1);
+        one.probe(Duration::from_secs(1)).await;
+        assert!(works(&one));
+        for _ in 0..OVERLOADED {
+            one.fared(Fared::Failed(Cause::Quota, "no room"));
+        }
+        assert!(!works(&one), "it takes nobody any more");
     }
 }

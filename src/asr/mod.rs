@@ -116,6 +116,19 @@ pub trait Recognizer: Send + Sync + std::fmt::Debug {
     /// Opens a stream on the current tokio runtime. It ends when the tape or the receiver is dropped; the channel is
     /// closed after [`AsrEvent::Failed`], or when the tape has ended and the rest was told.
     fn open(&self, audio: TapeReader, options: StreamOptions) -> mpsc::Receiver<AsrEvent>;
+    /// Told by a call how a stream of it fared: that it answers, or why it is dead.
+    fn fared(&self, how: Fared<'_>) {
+        let _ = how;
+    }
+}
+
+/// How a stream fared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fared<'a> {
+    /// It gave its first sound answer.
+    Answers,
+    /// It is dead.
+    Failed(Cause, &'a str),
 }
 
 /// A stream with a tape of its own, where no call records one.

@@ -15,7 +15,7 @@ use tokio::time::MissedTickBehavior;
 use super::clock::CallClock;
 use crate::asr::tape::{KEPT_IN_SILENCE, Tape, to_ms};
 use crate::asr::usage::Usage;
-use crate::asr::{AsrEvent, BEHIND, Recognizer, StreamOptions};
+use crate::asr::{AsrEvent, BEHIND, Cause, Fared, Recognizer, StreamOptions};
 use crate::audio::Frame;
 use crate::audio::gaps::GapFiller;
 use crate::audio::vad::{Vad, VadOptions, VoiceEvent};
@@ -127,6 +127,7 @@ impl Hearing {
             options,
             recognizers: recognizers.into(),
             name: String::new(),
+            current: None,
             tape: Tape::new(),
             texts: None,
             sent: sent.clone(),
@@ -168,6 +169,7 @@ struct Task {
     recognizers: VecDeque<Arc<dyn Recognizer>>,
     /// The one in use.
     name: String,
+    current: Option<Arc<dyn Recognizer>>,
     /// The caller's audio.
     tape: Tape,
     texts: Option<mpsc::Receiver<AsrEvent>>,
@@ -252,7 +254,7 @@ impl Task {
         }
         if self.texts.is_some() && to_ms(self.tape.unread()) > BEHIND.as_millis() as u64 {
             let reason = format!("it is more than {} s behind", BEHIND.as_secs());
-            self.failed(reason).await;
+            self.failed(Cause::Slow, reason).await;
         }
         if self.real_frames == 0 && !self.told_no_audio && now_ms > since_ms + NO_AUDIO_MS {
             self.told_no_audio = true;
@@ -288,7 +290,10 @@ impl Task {
 
     async fn recognized(&mut self, event: Option<AsrEvent>) {
         match event {
-            Some(AsrEvent::Ready) => self.tell_of_it("answers".to_owned()).await,
+            Some(AsrEvent::Ready) => {
+                self.fared(Fared::Answers);
+                self.tell_of_it("answers".to_owned()).await;
+            }
             Some(AsrEvent::Partial { text }) => {
                 self.partial = Some(text.clone());
                 self.tell(Heard::Partial(text)).await;
@@ -298,12 +303,22 @@ impl Task {
                 self.tell(Heard::Final(text)).await;
             }
             Some(AsrEvent::Note { text }) => self.tell_of_it(text).await,
-            Some(AsrEvent::Failed { reason, .. }) => self.failed(reason).await,
-            None => self.failed("it ended its stream".to_owned()).await,
+            Some(AsrEvent::Failed { cause, reason }) => self.failed(cause, reason).await,
+            None => {
+                let reason = "it ended its stream".to_owned();
+                self.failed(Cause::Unreachable, reason).await;
+            }
         }
     }
 
-    async fn failed(&mut self, reason: String) {
+    fn fared(&self, how: Fared<'_>) {
+        if let Some(recognizer) = &self.current {
+            recognizer.fared(how);
+        }
+    }
+
+    async fn failed(&mut self, cause: Cause, reason: String) {
+        self.fared(Fared::Failed(cause, &reason));
         self.texts = None;
         self.tell_of_it(format!("failed: {reason}")).await;
         if self.recognizers.is_empty() {
@@ -333,6 +348,7 @@ impl Task {
         };
         let audio = self.tape.reader().counted(self.sent.count(&self.name));
         self.texts = Some(recognizer.open(audio, options));
+        self.current = Some(recognizer);
         let kept_ms = to_ms(self.tape.kept());
         self.tell_of_it("opened".to_owned()).await;
         if kept_ms > 0 {

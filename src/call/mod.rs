@@ -29,10 +29,11 @@ pub mod summary;
 mod talk;
 pub mod timer;
 pub mod timing;
+pub mod trunk;
 mod turn;
 mod voicing;
 
-pub use choice::Choice;
+pub use choice::{Choice, Hears};
 pub use history::HistoryEvent;
 pub use journal::Journal;
 pub use line::{CallInfo, Direction, Line, LineError};
@@ -44,3 +45,4 @@ pub use request::{Ask, BargeIn, DigitRule, Prompt, Request, Saying, Turn, Window
 pub use session::Dialog;
 pub use summary::{DialogEnd, EndedBy, Fault, Status, Summary, outcome};
 pub use timing::TurnTimings;
+pub use trunk::TrunkLine;

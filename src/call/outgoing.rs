@@ -20,13 +20,13 @@ use super::pbx::lost;
 use super::session::Dialog;
 use super::summary::{Summary, outcome};
 use super::talk::{self, Answered};
+use super::trunk::TrunkLine;
 use crate::asr::StreamOptions;
 use crate::config::MediaKind;
 use crate::ident::{Phone, Token};
 use crate::net::ami::{CallEvent, Subscription};
 use crate::wire::ami::{self, ChannelState, EventKind, Originate, Target};
 use crate::wire::app::App;
-use crate::wire::dial::CallerId;
 
 /// Asterisk takes an Originate within this, or the attempt is a runtime error.
 const ORIGINATE_DEADLINE: Duration = Duration::from_secs(10);
@@ -52,6 +52,7 @@ pub async fn place(
     parts: Arc<CallParts>,
     info: CallInfo,
     phone: Phone,
+    trunk: Arc<TrunkLine>,
     dialog: Dialog,
     choice: Choice,
     stop: CancellationToken,
@@ -82,6 +83,7 @@ pub async fn place(
         answered: false,
         medium,
         parts: Arc::clone(&parts),
+        trunk,
         info,
         clock,
         journal,
@@ -104,6 +106,7 @@ pub async fn place(
 
 struct Attempt {
     parts: Arc<CallParts>,
+    trunk: Arc<TrunkLine>,
     info: CallInfo,
     clock: CallClock,
     journal: CallJournal,
@@ -135,12 +138,10 @@ impl Attempt {
                 ))
             })
             .map_err(|e| e.to_string())?;
-        let mut originate = Originate::new(self.parts.channel.dial(phone), Target::App(target));
+        let mut originate = Originate::new(self.trunk.channel.dial(phone), Target::App(target));
         originate.channel_id = Some(self.info.channel_id.clone());
-        originate.timeout_ms = u32::try_from(self.parts.asterisk.ring_timeout_ms).ok();
-        if !self.parts.asterisk.caller_id.is_empty() {
-            originate.caller_id = CallerId::parse(&self.parts.asterisk.caller_id).ok();
-        }
+        originate.timeout_ms = u32::try_from(self.trunk.ring_timeout_ms).ok();
+        originate.caller_id.clone_from(&self.trunk.caller_id);
         self.journal.note(
             kind::MEDIA,
             json!({"event": "chosen", "media": self.medium.as_str()}),
@@ -214,7 +215,7 @@ impl Attempt {
 
     /// Waits until AGI connects or Asterisk says why it won't.
     async fn wait(&mut self) -> Waited {
-        let ring = Duration::from_millis(self.parts.asterisk.ring_timeout_ms);
+        let ring = Duration::from_millis(self.trunk.ring_timeout_ms);
         let mut deadline = tokio::time::Instant::now() + ring + RING_GRACE;
         let mut ending = false;
         loop {

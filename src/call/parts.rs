@@ -51,8 +51,6 @@ pub struct CallParts {
     pub agi_address: String,
     /// The address by which Asterisk reaches our media servers.
     pub our_address: IpAddr,
-    /// The channel to dial.
-    pub channel: DialTemplate,
     /// The channel to transfer to.
     pub transfer_channel: DialTemplate,
     /// Settings.

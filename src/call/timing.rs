@@ -20,9 +20,16 @@ const STEPS: [(&str, &str, &str); 5] = [
     ("whole", "end_of_speech_ms", "first_audio_ms"),
 ];
 
+/// A final text that comes so much after the utterance's end is late: the last partial stands for it soon (`settle`).
+const LATE_MS: u64 = 480;
+
 /// Histograms of all steps.
 #[derive(Debug, Default)]
-pub struct TurnTimings([Histogram; STEPS.len()]);
+pub struct TurnTimings {
+    steps: [Histogram; STEPS.len()],
+    finals: AtomicU64,
+    late_finals: AtomicU64,
+}
 
 #[derive(Debug, Default)]
 struct Histogram {
@@ -45,14 +52,26 @@ pub struct StepTimes {
 impl TurnTimings {
     /// Counts a turn by its history line ([`super::history::kind::TURN`]); steps whose times aren't known are left out.
     pub fn observe(&self, turn: &Value) {
-        for ((_, from, to), histogram) in STEPS.iter().zip(&self.0) {
+        for ((step, from, to), histogram) in STEPS.iter().zip(&self.steps) {
             if let (Some(from), Some(to)) = (turn[from].as_u64(), turn[to].as_u64()) {
                 let took = to.saturating_sub(from);
                 let bucket = BOUNDS_MS.partition_point(|bound| *bound < took);
                 histogram.counts[bucket].fetch_add(1, Ordering::Relaxed);
                 histogram.sum_ms.fetch_add(took, Ordering::Relaxed);
+                if *step == "final_text" {
+                    let late = u64::from(took >= LATE_MS);
+                    self.finals.fetch_add(1, Ordering::Relaxed);
+                    self.late_finals.fetch_add(late, Ordering::Relaxed);
+                }
             }
         }
+    }
+
+    /// Utterances whose text was awaited, and those of them whose text came late, or not at all before the last partial stood
+    /// for it.
+    pub fn finals(&self) -> (u64, u64) {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&self.finals), read(&self.late_finals))
     }
 
     /// All histograms now.
@@ -68,14 +87,17 @@ impl TurnTimings {
                 histogram.sum_ms.load(Ordering::Relaxed),
             )
         };
-        let told = STEPS.iter().zip(&self.0).map(|((step, ..), histogram)| {
-            let (cumulative, sum_ms) = read(histogram);
-            StepTimes {
-                step,
-                cumulative,
-                sum_ms,
-            }
-        });
+        let told = STEPS
+            .iter()
+            .zip(&self.steps)
+            .map(|((step, ..), histogram)| {
+                let (cumulative, sum_ms) = read(histogram);
+                StepTimes {
+                    step,
+                    cumulative,
+                    sum_ms,
+                }
+            });
         told.collect()
     }
 }
@@ -101,5 +123,9 @@ mod tests {
         );
         assert_eq!(of("decision").cumulative, vec![1; 13]);
         assert_eq!((of("decision").sum_ms, of("whole").cumulative[12]), (4, 0));
+        assert_eq!(timings.finals(), (1, 0));
+        timings.observe(&json!({"end_of_utterance_ms": 1000, "final_text_ms": 1500}));
+        timings.observe(&json!({"end_of_utterance_ms": 1000, "final_text_ms": 1300}));
+        assert_eq!(timings.finals(), (3, 1));
     }
 }

@@ -74,9 +74,22 @@ pub(super) async fn run(wanted: Serve) -> Ended {
         _ = interrupt.recv() => {}
         () = stop.cancelled() => {}
     }
-    tracing::info!("останавливаемся; ещё раз Ctrl-C — сразу");
+    let limit = Duration::from_millis(config.calls.drain_ms);
+    let calls = runtime.lines.taken();
+    tracing::info!(
+        calls,
+        drain_s = limit.as_secs(),
+        "новых звонков нет, ждём конца начатых; ещё раз Ctrl-C — сразу"
+    );
+    let end = async {
+        let left = runtime.drain(limit).await;
+        if left > 0 {
+            tracing::warn!(calls = left, "время вышло (calls.drain): звонки обрываются");
+        }
+        runtime.shut_down().await;
+    };
     tokio::select! {
-        () = runtime.shut_down() => {}
+        () = end => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }

@@ -59,6 +59,13 @@ pub enum Wrong {
         /// Most, as it would be written.
         most: String,
     },
+    /// Too few or too many digits.
+    Digits {
+        /// Fewest.
+        least: String,
+        /// Most.
+        most: String,
+    },
     /// No `IP:port`.
     Address,
     /// No `host:port`.
@@ -197,6 +204,10 @@ impl Wrong {
             Self::Range { least, most } => say(
                 format!("вне пределов; можно от {least} до {most}"),
                 format!("out of range; {least} to {most} will do"),
+            ),
+            Self::Digits { least, most } => say(
+                format!("нужно от {least} до {most} цифр: начало номера с кодом страны, например 7495"),
+                format!("{least} to {most} digits are wanted: a number's beginning with its country's code, for instance 7495"),
             ),
             Self::Address => say(
                 "нужен адрес IP:порт, например 127.0.0.1:8080 или 0.0.0.0:8080".to_owned(),

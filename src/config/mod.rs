@@ -8,6 +8,7 @@ mod read;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trunks;
 mod web;
 mod yandex;
 
@@ -43,6 +44,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// The Asterisk.
     pub asterisk: AsteriskConfig,
+    /// The trunks; none: one that dials `asterisk.channel`.
+    pub trunks: Vec<TrunkConfig>,
     /// Where the caller's audio comes in.
     pub media: MediaConfig,
     /// Recognizers in order of preference; at least one.
@@ -142,6 +145,27 @@ pub struct AsteriskConfig {
     pub recordings: PathBuf,
     /// `websocket_client.conf`'s name of the connection to us (chan_websocket).
     pub websocket_client: String,
+}
+
+/// One of `trunks:`
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrunkConfig {
+    /// Its name in history and metrics.
+    pub name: String,
+    /// The channel to dial, with `{phone}` in it: `PJSIP/{phone}@trunk1`.
+    pub channel: String,
+    /// Beginnings of the numbers that it serves, digits with the country's code; none: all numbers.
+    pub prefixes: Vec<String>,
+    /// Its share among the trunks with the same prefix, 1 to 1000.
+    pub weight: u32,
+    /// Calls at once; 0: no limit of its own.
+    pub at_once: usize,
+    /// Starts a second; 0: no limit of its own.
+    pub starts_per_second: f64,
+    /// Caller id shown to the person; empty: the trunk's own.
+    pub caller_id: String,
+    /// How long it may ring, milliseconds.
+    pub ring_timeout_ms: u64,
 }
 
 /// How the caller is heard.
@@ -378,6 +402,12 @@ pub struct CallsConfig {
     pub at_once: usize,
     /// Outgoing starts a second.
     pub starts_per_second: f64,
+    /// Outgoing calls at once of a dialog that doesn't say otherwise; 0: no limit of its own.
+    pub dialog_at_once: usize,
+    /// Outgoing starts a second of a dialog that doesn't say otherwise; 0: no limit of its own.
+    pub dialog_starts_per_second: f64,
+    /// At the stop calls that go on may end by themselves for so long, milliseconds.
+    pub drain_ms: u64,
     /// Wait before another attempt of an order, milliseconds.
     pub retry_after_ms: u64,
     /// Longest call, milliseconds.
@@ -387,6 +417,23 @@ pub struct CallsConfig {
 }
 
 impl Config {
+    /// The trunks that are dialed by: those of `trunks`, or the one that `asterisk.channel` stands for.
+    pub fn trunks_in_use(&self) -> Vec<TrunkConfig> {
+        if !self.trunks.is_empty() {
+            return self.trunks.clone();
+        }
+        vec![TrunkConfig {
+            name: "trunk".to_owned(),
+            channel: self.asterisk.channel.clone(),
+            prefixes: Vec::new(),
+            weight: 1,
+            at_once: 0,
+            starts_per_second: 0.0,
+            caller_id: self.asterisk.caller_id.clone(),
+            ring_timeout_ms: self.asterisk.ring_timeout_ms,
+        }]
+    }
+
     /// Names of the voices, in their order.
     pub fn voice_names(&self) -> Vec<String> {
         let name = |voice: &VoiceConfig| match voice {
@@ -462,6 +509,7 @@ impl Default for Config {
                 recordings_in_asterisk: "/var/spool/asterisk/monitor/govorun".to_owned(),
                 websocket_client: "govorun".to_owned(),
             },
+            trunks: Vec::new(),
             media: MediaConfig {
                 kind: MediaKind::Auto,
                 audiosocket_listen: local(4574),
@@ -474,6 +522,9 @@ impl Default for Config {
             calls: CallsConfig {
                 at_once: 100,
                 starts_per_second: 5.0,
+                dialog_at_once: 0,
+                dialog_starts_per_second: 0.0,
+                drain_ms: 60_000,
                 retry_after_ms: 600_000,
                 longest_ms: 900_000,
                 fallback: "Извините, произошла ошибка. Мы перезвоним вам позже.".to_owned(),

@@ -84,6 +84,9 @@ pub(super) fn set<T>(target: &mut T, value: Option<T>) {
     }
 }
 
+/// How long it may ring.
+pub(super) const RING_MS: std::ops::RangeInclusive<u64> = SECOND..=10 * MINUTE;
+
 /// `set!(reader, table, "key", kind(arguments) => target)`: reads `key`, if it is there, into `target`.
 macro_rules! set {
     ($r:ident, $t:ident, $key:literal, $kind:ident($($arg:expr),*) => $target:expr) => {
@@ -108,6 +111,13 @@ impl Reader<'_> {
         }
         self.http(&mut top, c);
         self.asterisk(&mut top, c);
+        if let Some(spot) = self.spot(&mut top, "trunks") {
+            c.trunks = self.trunks(&spot, &c.asterisk);
+            // Transfers go where the first trunk does, unless a channel is written.
+            if let (Some(first), false) = (c.trunks.first(), self.has_place("asterisk.channel")) {
+                c.asterisk.channel.clone_from(&first.channel);
+            }
+        }
         self.media(&mut top, c);
         if let Some(spot) = self.spot(&mut top, "recognizers") {
             c.recognizers = self.recognizers(&spot);
@@ -208,7 +218,7 @@ impl Reader<'_> {
         set!(self, t, "our_host", host() => a.our_host);
         set!(self, t, "channel", channel() => a.channel);
         set!(self, t, "caller_id", text() => a.caller_id);
-        set!(self, t, "ring_timeout", duration(SECOND..=10 * MINUTE) => a.ring_timeout_ms);
+        set!(self, t, "ring_timeout", duration(RING_MS) => a.ring_timeout_ms);
         set!(self, t, "transfer_channel", channel() => a.transfer_channel);
         set!(self, t, "sounds", path() => a.sounds);
         set!(self, t, "recordings", path() => a.recordings);
@@ -236,7 +246,7 @@ impl Reader<'_> {
     }
 
     /// A channel's template. Empty only where it may be left out; the strict check of its form is the dialer's own.
-    fn channel(&mut self, spot: &Spot) -> Option<String> {
+    pub(super) fn channel(&mut self, spot: &Spot) -> Option<String> {
         let template = self.text(spot)?;
         let wrong = if template.is_empty() {
             return Some(template);
@@ -347,7 +357,7 @@ impl Reader<'_> {
     }
 
     /// A name for history, once in its list.
-    fn own_name(
+    pub(super) fn own_name(
         &mut self,
         t: &mut Table,
         kind: &str,
@@ -590,6 +600,9 @@ impl Reader<'_> {
             set(&mut calls.at_once, value);
         }
         set!(self, t, "starts_per_second", number(0.01..=1000.0) => calls.starts_per_second);
+        set!(self, t, "dialog_at_once", count(10_000) => calls.dialog_at_once);
+        set!(self, t, "dialog_starts_per_second", number(0.0..=1000.0) => calls.dialog_starts_per_second);
+        set!(self, t, "drain", duration(0..=DAY) => calls.drain_ms);
         set!(self, t, "retry_after", duration(SECOND..=30 * DAY) => calls.retry_after_ms);
         set!(self, t, "longest", duration(10 * SECOND..=DAY) => calls.longest_ms);
         set!(self, t, "fallback", words() => calls.fallback);

@@ -61,6 +61,7 @@ fn the_example_is_the_defaults() {
 fn full_example() -> String {
     EXAMPLE
         .replace("voices: []", "voices:")
+        .replace("trunks: []", "trunks:")
         .replace("  hosts: []", "  hosts:")
         .replace("#: ", "  ")
 }
@@ -69,6 +70,13 @@ fn full_example() -> String {
 fn the_examples_optional_parts_are_sound_too() {
     let config = read_text(&full_example()).unwrap();
     assert_eq!(config.recognizers.len(), 4);
+    let [mts, city] = &config.trunks[..] else {
+        panic!("{:?}", config.trunks);
+    };
+    assert_eq!(mts.prefixes, ["79", "77"]);
+    assert_eq!((mts.weight, mts.at_once, city.at_once), (3, 30, 0));
+    assert_eq!(city.ring_timeout_ms, config.asterisk.ring_timeout_ms);
+    assert_eq!(config.trunks_in_use().len(), 2);
     let RecognizerConfig::Yandex { cloud, eou, .. } = &config.recognizers[1] else {
         panic!("{:?}", config.recognizers[1]);
     };
@@ -263,6 +271,27 @@ fn every_kind_of_mistake_has_its_place_and_mend() {
         (
             "asterisk:\n  secret: \"x\\r\\nAction: y\"",
             "2 asterisk.secret: знак '\\r'",
+        ),
+        (
+            "trunks:\n  - name: a\n    channel: PJSIP/{phone}@a\n  - name: a\n    channel: PJSIP/{phone}@b",
+            "4 trunks[1].name: такое имя в списке уже есть",
+        ),
+        (
+            "trunks:\n  - name: a\n    chanel: PJSIP/{phone}@a",
+            "3 trunks[0].chanel: неизвестный ключ; может быть, channel?",
+        ),
+        ("trunks:\n  - name: a", "2 trunks[0].channel: ключа нет"),
+        (
+            "trunks:\n  - channel: PJSIP/{phone}@a\n    prefixes: [79, 8-912]",
+            "3 trunks[0].prefixes[1]: знак '-'",
+        ),
+        (
+            "trunks:\n  - channel: PJSIP/{phone}@a\n    prefixes: [\"+\"]",
+            "3 trunks[0].prefixes[0]: нужно от 1 до 15 цифр",
+        ),
+        (
+            "trunks:\n  - channel: PJSIP/{phone}@a\n    weight: 0",
+            "3 trunks[0].weight: вне пределов; можно от 1 до 1000",
         ),
         (
             "asterisk:\n  secret: x\n  ring_timeout: 45 parsecs",

@@ -5,6 +5,7 @@
 //!                                                              ├─ batch    POST /api/v1/calls/batch
 //!                                                              ├─ changes  GET /api/v1/changes, …/events
 //!                                                              ├─ dialogs  GET /api/v1/dialogs
+//!                                                              ├─ drain    GET/POST/DELETE /api/v1/drain
 //!                                                              └─ health   GET /healthz, /metrics
 //! ```
 //!
@@ -16,6 +17,7 @@ mod batch;
 mod body;
 mod changes;
 mod dialogs;
+mod drain;
 mod form;
 mod health;
 mod orders;
@@ -50,6 +52,10 @@ fn router(state: HttpState) -> Router {
         .route("/api/v1/dialogs", get(dialogs::list))
         .route("/api/v1/dialogs/rollback", post(dialogs::rollback))
         .route("/api/v1/dialogs/{name}", get(dialogs::show))
+        .route(
+            "/api/v1/drain",
+            get(drain::show).post(drain::begin).delete(drain::end),
+        )
         .route("/healthz", get(health::healthz))
         .route("/metrics", get(health::metrics))
         .layer(middleware::from_fn_with_state(state.clone(), auth::guard))

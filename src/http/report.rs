@@ -29,6 +29,7 @@ pub(super) fn call(call: &CallRecord) -> Value {
             json!({
                 "attempt": a.attempt,
                 "channel_id": a.channel_id.as_str(),
+                "trunk": a.trunk,
                 "started": a.started,
                 "ringing": a.ringing,
                 "answered": a.answered,

@@ -13,6 +13,7 @@ use super::health::{HealthPart, Metric};
 use super::serve::Limits;
 use crate::config::{HttpConfig, Language};
 use crate::ident::CallId;
+use crate::outbound::{Dialing, Lines};
 use crate::script::Library;
 use crate::store::Store;
 
@@ -34,6 +35,7 @@ struct Shared {
     health: Arc<dyn Fn() -> Vec<HealthPart> + Send + Sync>,
     metrics: Arc<dyn Fn() -> Vec<Metric> + Send + Sync>,
     hang_up: Arc<dyn Fn(&CallId) + Send + Sync>,
+    dialing: Option<(Dialing, Lines)>,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     zone: TimeZone,
     limits: Limits,
@@ -73,6 +75,7 @@ impl HttpState {
                 health: Arc::new(Vec::new),
                 metrics: Arc::new(Vec::new),
                 hang_up: Arc::new(|_| {}),
+                dialing: None,
                 now: Arc::new(Timestamp::now),
                 zone: TimeZone::system(),
                 limits: Limits::default(),
@@ -101,6 +104,11 @@ impl HttpState {
     /// Called with a call that is dialing or talking when 1C cancels it.
     pub fn with_hang_up(self, hang_up: impl Fn(&CallId) + Send + Sync + 'static) -> Self {
         self.with(|s| s.hang_up = Arc::new(hang_up))
+    }
+
+    /// The dialing, to be drained, and the lines that calls hold.
+    pub fn with_dialing(self, dialing: Dialing, lines: Lines) -> Self {
+        self.with(|s| s.dialing = Some((dialing, lines)))
     }
 
     /// Another clock and time zone than the system's.
@@ -150,6 +158,16 @@ impl HttpState {
 
     pub(super) fn hang_up(&self, id: &CallId) {
         (self.shared.hang_up)(id);
+    }
+
+    pub(super) fn dialing(&self) -> Option<&Dialing> {
+        self.shared.dialing.as_ref().map(|(dialing, _)| dialing)
+    }
+
+    /// Calls that go on, whoever began them.
+    pub(super) fn going_on(&self) -> usize {
+        let dialing = self.shared.dialing.as_ref();
+        dialing.map_or(0, |(_, lines)| lines.taken())
     }
 
     pub(super) fn now(&self) -> Timestamp {

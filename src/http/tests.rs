@@ -1,6 +1,7 @@
 //! Real requests over loopback against a real store.
 
 mod answers;
+mod drain;
 mod limits;
 mod orders;
 

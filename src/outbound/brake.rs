@@ -1,4 +1,4 @@
-//! Holds the dialing while Asterisk is away. Pure: time is an argument.
+//! Holds the dialing while Asterisk is away, or a trunk has no room. Pure: time is an argument.
 //!
 //! ```text
 //! free ──failed──▶ waiting ──wait over──▶ probing (one call) ──no failure for PROBE──▶ free
@@ -10,10 +10,33 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const MOST_WAIT: Duration = Duration::from_secs(30);
-/// A probe that hasn't failed for so long is taken as a success.
-const PROBE: Duration = Duration::from_secs(2);
+/// How long a brake holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// The first wait; each further one is twice as long.
+    first: Duration,
+    most: Duration,
+    /// A probe that hasn't failed for so long is taken as a success.
+    probe: Duration,
+    /// So many failures without a success between them before it holds at all.
+    failures: u32,
+}
+
+/// Asterisk is away: nothing can be dialed.
+pub(super) const ASTERISK: Patience = Patience {
+    first: Duration::from_secs(1),
+    most: Duration::from_secs(30),
+    probe: Duration::from_secs(2),
+    failures: 1,
+};
+
+/// A trunk answers congestion. One number's network may be congested, too: three answers in a row are the trunk's own.
+pub(super) const TRUNK: Patience = Patience {
+    first: Duration::from_secs(2),
+    most: Duration::from_secs(60),
+    probe: Duration::from_secs(10),
+    failures: 3,
+};
 
 #[derive(Debug, Clone, Copy)]
 enum State {
@@ -36,15 +59,19 @@ pub(super) enum Room {
 /// The brake.
 #[derive(Debug)]
 pub(super) struct Brake {
+    patience: Patience,
     state: State,
     wait: Duration,
+    failures: u32,
 }
 
 impl Brake {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(patience: Patience) -> Self {
         Self {
+            patience,
             state: State::Free,
             wait: Duration::ZERO,
+            failures: 0,
         }
     }
 
@@ -52,9 +79,8 @@ impl Brake {
     pub(super) fn room(&mut self, now: Instant) -> Room {
         match self.state {
             State::Waiting { until } if now >= until => self.state = State::Probing { since: None },
-            State::Probing { since: Some(since) } if now >= since + PROBE => {
-                self.state = State::Free;
-                self.wait = Duration::ZERO;
+            State::Probing { since: Some(since) } if now >= since + self.patience.probe => {
+                self.free();
             }
             _ => {}
         }
@@ -62,7 +88,7 @@ impl Brake {
             State::Free => Room::Any,
             State::Waiting { until } => Room::None(until),
             State::Probing { since: None } => Room::One,
-            State::Probing { since: Some(since) } => Room::None(since + PROBE),
+            State::Probing { since: Some(since) } => Room::None(since + self.patience.probe),
         }
     }
 
@@ -73,12 +99,33 @@ impl Brake {
         }
     }
 
+    fn free(&mut self) {
+        self.state = State::Free;
+        self.wait = Duration::ZERO;
+        self.failures = 0;
+    }
+
+    /// A start went well. What was started before the wait and ends well in it doesn't end it.
+    pub(super) fn succeeded(&mut self) {
+        match self.state {
+            State::Free | State::Probing { since: Some(_) } => self.free(),
+            State::Waiting { .. } | State::Probing { since: None } => {}
+        }
+    }
+
     /// A start failed. Many that fail together count once.
     pub(super) fn failed(&mut self, now: Instant) {
-        if let State::Waiting { .. } = self.state {
-            return;
+        match self.state {
+            State::Waiting { .. } => return,
+            State::Free => {
+                self.failures += 1;
+                if self.failures < self.patience.failures {
+                    return;
+                }
+            }
+            State::Probing { .. } => {}
         }
-        self.wait = (self.wait * 2).clamp(FIRST_WAIT, MOST_WAIT);
+        self.wait = (self.wait * 2).clamp(self.patience.first, self.patience.most);
         self.state = State::Waiting {
             until: now + self.wait,
         };
@@ -92,7 +139,7 @@ mod tests {
     #[test]
     fn failures_lengthen_the_wait_and_a_good_probe_ends_it() {
         let mut now = Instant::now();
-        let mut brake = Brake::new();
+        let mut brake = Brake::new(ASTERISK);
         assert_eq!(brake.room(now), Room::Any);
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
             brake.failed(now);
@@ -103,11 +150,37 @@ mod tests {
             assert_eq!(brake.room(now), Room::One);
             assert_eq!(brake.room(now), Room::One, "until it is used");
             brake.started(now);
-            assert_eq!(brake.room(now), Room::None(now + PROBE));
+            assert_eq!(brake.room(now), Room::None(now + ASTERISK.probe));
         }
-        now += PROBE;
+        now += ASTERISK.probe;
         assert_eq!(brake.room(now), Room::Any);
         brake.failed(now);
-        assert_eq!(brake.room(now), Room::None(now + FIRST_WAIT));
+        assert_eq!(brake.room(now), Room::None(now + ASTERISK.first));
+    }
+
+    #[test]
+    fn a_trunk_is_given_three_answers_and_its_probe_a_verdict() {
+        let now = Instant::now();
+        let mut brake = Brake::new(TRUNK);
+        brake.failed(now);
+        brake.failed(now);
+        brake.succeeded();
+        brake.failed(now);
+        brake.failed(now);
+        assert_eq!(brake.room(now), Room::Any, "two in a row are not three");
+        brake.failed(now);
+        let until = now + TRUNK.first;
+        assert_eq!(brake.room(now), Room::None(until));
+        brake.succeeded();
+        assert_eq!(brake.room(now), Room::None(until), "an older call's end");
+        assert_eq!(brake.room(until), Room::One);
+        brake.started(until);
+        brake.failed(until);
+        assert_eq!(brake.room(until), Room::None(until + 2 * TRUNK.first));
+        let again = until + 2 * TRUNK.first;
+        assert_eq!(brake.room(again), Room::One);
+        brake.started(again);
+        brake.succeeded();
+        assert_eq!(brake.room(again), Room::Any);
     }
 }

@@ -15,12 +15,14 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::brake::{Brake, Room};
+use super::board::{Dialogs, Held};
+use super::brake::{self, Brake, Room};
+use super::dialing::{Dialing, Seated};
 use super::limits::{Lines, Pace, Taken};
 use super::queue::Queue;
 use super::rules::Rules;
 use crate::call::{Summary, outcome};
-use crate::store::{Admit, Due, Result, StoreError, Then};
+use crate::store::{Admit, Due, Looked, Result, StoreError, Then};
 
 /// Longest sleep: a wall clock that was set forward is noticed within it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -70,6 +72,10 @@ pub struct Dialer<Q, P> {
     pub lines: Lines,
     /// How many a second.
     pub starts_per_second: f64,
+    /// The trunks, the drain, what the recognizers can bear; shared with the rest of the server.
+    pub dialing: Dialing,
+    /// The dialogs' limits as they are now; the same `Arc` as long as nothing has changed.
+    pub dialogs: Arc<dyn Fn() -> Dialogs + Send + Sync>,
     /// Who may be called now, and what follows an attempt.
     pub rules: Arc<Rules>,
     /// The wall clock.
@@ -82,55 +88,78 @@ enum End {
     NotPlaced,
 }
 
-/// What a wait is for, besides the stop and the ends of calls.
-enum For<'a> {
+/// What a wait is for, besides the stop, more room and the ends of calls.
+enum Wait {
     Moment(Instant),
-    Order(Instant, &'a Notify),
-    Line(&'a mut Option<Taken>),
+    Order(Instant),
+    Line,
+}
+
+/// What the loop knows from one look to the next.
+struct Going {
+    pace: Pace,
+    brake: Brake,
+    calls: JoinSet<End>,
+    line: Option<Taken>,
+    /// The last look took all that it might: there may be more that wait.
+    hungry: bool,
 }
 
 impl<Q: Queue, P: Place> Dialer<Q, P> {
     /// Runs until `stop`; then starts nothing more and returns when all that talks has ended (a caller that can't wait so
-    /// long drops the run: the calls are cut).
+    /// long drops the run: the calls are cut). While [`Dialing::drain`] is on it starts nothing, and lets orders expire.
     pub async fn run(self, stop: CancellationToken) {
         let notify = self.queue.due_changed();
         let admit: Arc<dyn Admit> = self.rules.clone();
-        let mut pace = Pace::new(self.starts_per_second, Instant::now());
-        let mut brake = Brake::new();
-        let mut calls = JoinSet::new();
-        let mut line = None;
+        let mut going = Going {
+            // Nothing saved up: what was started a moment ago, before a crash, counts too.
+            pace: Pace::cold(self.starts_per_second, Instant::now()),
+            brake: Brake::new(brake::ASTERISK),
+            calls: JoinSet::new(),
+            line: None,
+            hungry: false,
+        };
         while !stop.is_cancelled() {
-            while let Some(end) = calls.try_join_next() {
-                heed(end.ok(), &mut brake);
+            while let Some(end) = going.calls.try_join_next() {
+                heed(end.ok(), &mut going.brake);
             }
+            let ready = async {
+                self.dialing.undrained().await;
+                self.placer.ready().await;
+            };
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(end) = calls.join_next() => {
-                    heed(end.ok(), &mut brake);
+                Some(end) = going.calls.join_next() => {
+                    heed(end.ok(), &mut going.brake);
                     continue;
                 }
-                () = self.placer.ready() => {}
+                () = ready => {}
                 () = tokio::time::sleep(LONGEST_SLEEP) => {
                     // Orders expire all the same.
-                    if let Err(error) = self.queue.take_due((self.clock)(), 0, &admit).await {
+                    let nothing = self.dialing.offer(0, 0);
+                    if let Err(error) = self.queue.take_seated((self.clock)(), nothing, &admit).await {
                         tracing::error!(%error, "can't look for expired orders");
                     }
                     continue;
                 }
             }
-            let wait = self
-                .step(&mut pace, &mut brake, &mut calls, &mut line, &notify)
-                .await;
+            if self.dialing.drains() {
+                // It began while Asterisk was waited for.
+                continue;
+            }
+            let wait = self.step(&mut going, &admit).await;
             let Some(wait) = wait else { continue };
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(end) = calls.join_next() => heed(end.ok(), &mut brake),
-                () = wait_for(wait, &self.lines) => {}
+                Some(end) = going.calls.join_next() => heed(end.ok(), &mut going.brake),
+                () = self.dialing.changed() => {}
+                line = wait_for(wait, &self.lines, &notify) => going.line = line,
             }
         }
-        drop(line);
+        let mut calls = going.calls;
+        drop(going.line);
         if !calls.is_empty() {
             tracing::info!(calls = calls.len(), "waiting for the calls that go on");
         }
@@ -138,25 +167,23 @@ impl<Q: Queue, P: Place> Dialer<Q, P> {
     }
 
     /// Starts what may be started; answers what to wait for, or `None`: look again at once.
-    async fn step<'a>(
-        &self,
-        pace: &mut Pace,
-        brake: &mut Brake,
-        calls: &mut JoinSet<End>,
-        line: &'a mut Option<Taken>,
-        notify: &'a Notify,
-    ) -> Option<For<'a>> {
+    async fn step(&self, going: &mut Going, admit: &Arc<dyn Admit>) -> Option<Wait> {
         let now = Instant::now();
         // A line that was waited for is held through this step only, lest an incoming call miss it.
-        let mut free: Vec<Taken> = line.take().into_iter().collect();
-        let most = match brake.room(now) {
-            Room::None(until) => return Some(For::Moment(until)),
+        let mut free: Vec<Taken> = going.line.take().into_iter().collect();
+        let hungry = u64::from(going.hungry);
+        let most = match going.brake.room(now) {
+            Room::None(until) => {
+                self.dialing.hold([(Held::Asterisk, 1)]);
+                return Some(Wait::Moment(until));
+            }
             Room::One => 1,
             Room::Any => usize::MAX,
         };
-        let most = most.min(pace.allowed(now));
+        let most = most.min(going.pace.allowed(now));
         if most == 0 {
-            return Some(For::Moment(pace.ready_at(now)));
+            self.dialing.hold([(Held::Rate, hungry)]);
+            return Some(Wait::Moment(going.pace.ready_at(now)));
         }
         while free.len() < most {
             let Some(another) = self.lines.try_take() else {
@@ -165,33 +192,50 @@ impl<Q: Queue, P: Place> Dialer<Q, P> {
             free.push(another);
         }
         if free.is_empty() {
-            return Some(For::Line(line));
+            self.dialing.hold([(Held::Lines, hungry)]);
+            return Some(Wait::Line);
         }
         let wall = (self.clock)();
-        let admit: Arc<dyn Admit> = self.rules.clone();
-        let taken = match self.queue.take_due(wall, free.len(), &admit).await {
-            Ok(taken) => taken,
+        self.dialing.set_dialogs(&(self.dialogs)());
+        let ours = free.len() + going.calls.len();
+        let incoming = self.lines.taken().saturating_sub(ours);
+        let offer = self.dialing.offer(free.len(), incoming);
+        let looked = match self.queue.take_seated(wall, offer, admit).await {
+            Ok(looked) => looked,
             Err(error) => {
                 tracing::error!(%error, "can't take orders");
-                return Some(For::Moment(Instant::now() + STORE_WAIT));
+                return Some(Wait::Moment(Instant::now() + STORE_WAIT));
             }
         };
-        if taken.is_empty() {
+        let Looked { due, seats, more } = looked;
+        self.dialing.hold(seats.held());
+        going.hungry = due.len() == free.len();
+        if due.is_empty() {
             drop(free);
+            if more {
+                return None;
+            }
+            // What is due and has no room isn't looked at again before something has changed.
             let at = self.next_look(wall).await;
-            return Some(For::Order(at, notify));
-        }
-        pace.spend(taken.len());
-        brake.started(Instant::now());
-        for (due, line) in taken.into_iter().zip(free) {
-            calls.spawn(attempt(
-                self.queue.clone(),
-                Arc::clone(&self.placer),
-                Arc::clone(&self.rules),
-                Arc::clone(&self.clock),
-                due,
-                line,
+            let room = seats.held().next().and_then(|_| self.dialing.next_room());
+            let soonest = Instant::now() + SHORTEST_SLEEP;
+            return Some(Wait::Order(
+                room.map_or(at, |room| room.min(at)).max(soonest),
             ));
+        }
+        going.pace.spend(due.len());
+        going.brake.started(Instant::now());
+        for (due, line) in due.into_iter().zip(free) {
+            let seated = self.dialing.start(&due.order.dialog, due.trunk.as_deref());
+            let attempt = Attempt {
+                queue: self.queue.clone(),
+                placer: Arc::clone(&self.placer),
+                rules: Arc::clone(&self.rules),
+                clock: Arc::clone(&self.clock),
+                line,
+                seated,
+            };
+            going.calls.spawn(attempt.run(due));
         }
         None
     }
@@ -210,17 +254,19 @@ impl<Q: Queue, P: Place> Dialer<Q, P> {
     }
 }
 
-async fn wait_for(wait: For<'_>, lines: &Lines) {
+/// A line, where that is what was waited for.
+async fn wait_for(wait: Wait, lines: &Lines, orders: &Notify) -> Option<Taken> {
     match wait {
-        For::Moment(at) => tokio::time::sleep_until(at).await,
-        For::Order(at, notify) => {
+        Wait::Moment(at) => tokio::time::sleep_until(at).await,
+        Wait::Order(at) => {
             tokio::select! {
                 () = tokio::time::sleep_until(at) => {}
-                () = notify.notified() => {}
+                () = orders.notified() => {}
             }
         }
-        For::Line(line) => *line = lines.take().await,
+        Wait::Line => return lines.take().await,
     }
+    None
 }
 
 fn heed(end: Option<End>, brake: &mut Brake) {
@@ -229,38 +275,54 @@ fn heed(end: Option<End>, brake: &mut Brake) {
     }
 }
 
-/// One attempt, from its placing to its end in the store. The line is held until then.
-async fn attempt<Q: Queue, P: Place>(
+/// One attempt. The line and the room on its trunk are held until its end is in the store.
+struct Attempt<Q, P> {
     queue: Q,
     placer: Arc<P>,
     rules: Arc<Rules>,
     clock: Clock,
-    due: Due,
     line: Taken,
-) -> End {
-    let (order, number) = (due.order.clone(), due.attempt);
-    let placed = AssertUnwindSafe(placer.place(due)).catch_unwind().await;
-    let now = clock();
-    let (summary, then) = match placed {
-        Ok(Placed::Ended(summary)) => {
-            let then = rules.after(&order, number, &summary, now);
-            (summary, then)
-        }
-        Ok(Placed::NotPlaced { reason }) => {
-            tracing::warn!(call_id = %order.id, %reason, "not placed, back into the queue");
-            until_kept(|| queue.put_back(&order.id, number, &reason, now, now)).await;
-            drop(line);
-            return End::NotPlaced;
-        }
-        Err(_) => {
-            tracing::error!(call_id = %order.id, "placing the call panicked");
-            // Nobody knows how far it came: not to be tried again.
-            (broken(), Then::Finish)
-        }
-    };
-    until_kept(|| queue.attempt_ended(&order.id, number, &summary, then.clone(), now)).await;
-    drop(line);
-    End::Told
+    seated: Seated,
+}
+
+impl<Q: Queue, P: Place> Attempt<Q, P> {
+    async fn run(self, due: Due) -> End {
+        let (order, number) = (due.order.clone(), due.attempt);
+        let placed = if due.trunk.is_some() {
+            AssertUnwindSafe(self.placer.place(due))
+                .catch_unwind()
+                .await
+        } else {
+            tracing::error!(call_id = %order.id, "no trunk serves this number: see trunks[].prefixes");
+            Ok(Placed::Ended(ended(outcome::INVALID_NUMBER)))
+        };
+        let now = (self.clock)();
+        let (summary, then) = match placed {
+            Ok(Placed::Ended(summary)) => {
+                self.seated.answered(Some(&summary.outcome));
+                let then = self.rules.after(&order, number, &summary, now);
+                (summary, then)
+            }
+            Ok(Placed::NotPlaced { reason }) => {
+                tracing::warn!(call_id = %order.id, %reason, "not placed, back into the queue");
+                until_kept(|| self.queue.put_back(&order.id, number, &reason, now, now)).await;
+                drop((self.line, self.seated));
+                return End::NotPlaced;
+            }
+            Err(_) => {
+                tracing::error!(call_id = %order.id, "placing the call panicked");
+                // Nobody knows how far it came: not to be tried again.
+                (ended(outcome::RUNTIME_ERROR), Then::Finish)
+            }
+        };
+        until_kept(|| {
+            self.queue
+                .attempt_ended(&order.id, number, &summary, then.clone(), now)
+        })
+        .await;
+        drop((self.line, self.seated));
+        End::Told
+    }
 }
 
 /// Tells the store until it has it: a full disk holds the line, but loses nothing.
@@ -278,9 +340,9 @@ async fn until_kept<T, F: Future<Output = Result<T>>>(mut tell: impl FnMut() -> 
     }
 }
 
-fn broken() -> Summary {
+fn ended(outcome: &str) -> Summary {
     Summary {
-        outcome: outcome::RUNTIME_ERROR.to_owned(),
+        outcome: outcome.to_owned(),
         data: serde_json::Map::new(),
         answered: false,
         cause: None,

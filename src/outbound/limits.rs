@@ -84,6 +84,24 @@ impl Pace {
         self.since = now;
     }
 
+    /// One that has nothing saved up: what was started a moment ago, before this process was, counts too. The first start
+    /// comes within a second, or sooner where the rate is higher.
+    pub(super) fn cold(rate: f64, now: Instant) -> Self {
+        let mut pace = Self::new(rate, now);
+        pace.tokens = (1.0 - pace.rate).max(0.0);
+        pace
+    }
+
+    /// Another rate from now on.
+    pub(super) fn set_rate(&mut self, rate: f64, now: Instant) {
+        let fresh = Self::new(rate, now);
+        if (fresh.rate - self.rate).abs() > f64::EPSILON {
+            self.refill(now);
+            let tokens = self.tokens.min(fresh.burst);
+            *self = Self { tokens, ..fresh };
+        }
+    }
+
     /// How many may start now.
     pub(super) fn allowed(&mut self, now: Instant) -> usize {
         self.refill(now);
@@ -135,6 +153,25 @@ mod tests {
                 "{rate}: {made}"
             );
         }
+    }
+
+    #[test]
+    fn a_fresh_process_starts_with_nothing_saved_up() {
+        for (rate, first_ms) in [(0.01, 1_000), (0.5, 1_000), (1.0, 1_000), (10.0, 100)] {
+            let begin = Instant::now();
+            let mut pace = Pace::cold(rate, begin);
+            let waits = pace.ready_at(begin) - begin;
+            let expect = Duration::from_millis(first_ms);
+            assert!(
+                waits.abs_diff(expect) < Duration::from_millis(2),
+                "{rate}: {waits:?}"
+            );
+        }
+        let begin = Instant::now();
+        let mut pace = Pace::cold(100.0, begin);
+        pace.set_rate(1.0, begin);
+        assert_eq!(pace.allowed(begin), 0);
+        assert_eq!(pace.allowed(begin + Duration::from_secs(60)), 1);
     }
 
     #[test]

@@ -8,17 +8,17 @@ use tokio::sync::Notify;
 
 use crate::call::{Status, Summary};
 use crate::ident::CallId;
-use crate::store::{Admit, Due, Result, Store, Then};
+use crate::store::{Admit, Looked, Result, Seats, Store, Then};
 
 /// The queue of orders. What each word promises is written at [`Store`]'s method of that name.
 pub trait Queue: Clone + Send + Sync + 'static {
-    /// Takes what is due and admitted, atomically: what is answered is nobody else's.
-    fn take_due(
+    /// Takes what is due, admitted and has room, atomically: what is answered is nobody else's.
+    fn take_seated<S: Seats>(
         &self,
         now: Timestamp,
-        limit: usize,
+        seats: S,
         admit: &Arc<dyn Admit>,
-    ) -> impl Future<Output = Result<Vec<Due>>> + Send;
+    ) -> impl Future<Output = Result<Looked<S>>> + Send;
 
     /// When to look again.
     fn next_due(&self, now: Timestamp) -> impl Future<Output = Result<Option<Timestamp>>> + Send;
@@ -48,13 +48,13 @@ pub trait Queue: Clone + Send + Sync + 'static {
 }
 
 impl Queue for Store {
-    async fn take_due(
+    async fn take_seated<S: Seats>(
         &self,
         now: Timestamp,
-        limit: usize,
+        seats: S,
         admit: &Arc<dyn Admit>,
-    ) -> Result<Vec<Due>> {
-        Store::take_due(self, now, limit, admit).await
+    ) -> Result<Looked<S>> {
+        Store::take_seated(self, now, seats, admit).await
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>> {

@@ -1,6 +1,7 @@
 //! The dialer over a real store and a fake placer, under tokio's paused time.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::call::{Order, Status, Summary};
 use crate::ident::{CallId, Phone};
-use crate::store::{Admit, CallRecord, Due, Result, Store, Then};
+use crate::store::{Admit, CallRecord, Due, Looked, Result, Seats, Store, Then};
+
+mod dialing;
 
 /// The store, asked from blocking threads: tokio's paused clock stands still meanwhile, so that what the disk takes
 /// costs no time of the test.
 #[derive(Clone)]
-struct Still(Store);
+struct Still(Store, Arc<AtomicUsize>);
 
 async fn still<T: Send + 'static>(
     ask: impl Future<Output = Result<T>> + Send + 'static,
@@ -29,14 +32,15 @@ async fn still<T: Send + 'static>(
 }
 
 impl Queue for Still {
-    async fn take_due(
+    async fn take_seated<S: Seats>(
         &self,
         now: Timestamp,
-        limit: usize,
+        seats: S,
         admit: &Arc<dyn Admit>,
-    ) -> Result<Vec<Due>> {
+    ) -> Result<Looked<S>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
         let (store, admit) = (self.0.clone(), Arc::clone(admit));
-        still(async move { store.take_due(now, limit, &admit).await }).await
+        still(async move { store.take_seated(now, seats, &admit).await }).await
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>> {
@@ -76,6 +80,8 @@ impl Queue for Still {
 #[derive(Clone, Debug)]
 struct Start {
     id: String,
+    dialog: String,
+    trunk: Option<String>,
     attempt: u32,
     at: f64,
     placed: bool,
@@ -87,6 +93,8 @@ struct Fake {
     talk: Duration,
     away: Mutex<Option<Instant>>,
     open: watch::Sender<bool>,
+    /// Trunks that answer congestion, at once.
+    congested: Mutex<Vec<String>>,
     starts: Mutex<Vec<Start>>,
     live: Mutex<(usize, usize)>,
 }
@@ -102,6 +110,8 @@ impl Place for Fake {
         let away = self.away.lock().unwrap().is_some_and(|until| now < until);
         self.starts.lock().unwrap().push(Start {
             id: due.order.id.to_string(),
+            dialog: due.order.dialog.clone(),
+            trunk: due.trunk.clone(),
             attempt: due.attempt,
             at: (now - self.begin).as_secs_f64(),
             placed: !away,
@@ -110,6 +120,10 @@ impl Place for Fake {
             return Placed::NotPlaced {
                 reason: "AMI is away".to_owned(),
             };
+        }
+        let trunk = due.trunk.unwrap_or_default();
+        if self.congested.lock().unwrap().contains(&trunk) {
+            return Placed::Ended(summary("congestion", None));
         }
         {
             let mut live = self.live.lock().unwrap();
@@ -120,16 +134,20 @@ impl Place for Fake {
         self.live.lock().unwrap().0 -= 1;
         assert_ne!(due.order.dialog, "panic", "as asked");
         let again = (due.order.dialog == "later").then(|| moment(self.begin, 3_600));
-        Placed::Ended(Summary {
-            outcome: due.order.dialog,
-            data: serde_json::Map::new(),
-            answered: false,
-            cause: None,
-            version: None,
-            call_again: again,
-            talk_ms: 0,
-            recording: None,
-        })
+        Placed::Ended(summary(&due.order.dialog, again))
+    }
+}
+
+fn summary(outcome: &str, call_again: Option<Timestamp>) -> Summary {
+    Summary {
+        outcome: outcome.to_owned(),
+        data: serde_json::Map::new(),
+        answered: false,
+        cause: None,
+        version: None,
+        call_again,
+        talk_ms: 0,
+        recording: None,
     }
 }
 
@@ -152,6 +170,10 @@ struct Rig {
     stop: CancellationToken,
     run: Option<JoinHandle<()>>,
     rate: f64,
+    dialing: Dialing,
+    dialogs: Arc<Mutex<Dialogs>>,
+    /// Looks into the queue.
+    looks: Arc<AtomicUsize>,
 }
 
 impl Rig {
@@ -165,6 +187,7 @@ impl Rig {
                 talk: Duration::from_secs(talk_s),
                 away: Mutex::new(None),
                 open: watch::Sender::new(true),
+                congested: Mutex::default(),
                 starts: Mutex::new(Vec::new()),
                 live: Mutex::new((0, 0)),
             }),
@@ -172,16 +195,24 @@ impl Rig {
             stop: CancellationToken::new(),
             run: None,
             rate,
+            dialing: Dialing::new(vec![Trunk::plain("trunk")], at_once),
+            dialogs: Arc::default(),
+            looks: Arc::default(),
         }
     }
 
     fn start(&mut self) {
         let begin = self.fake.begin;
         let dialer = Dialer {
-            queue: Still(self.store.clone()),
+            queue: Still(self.store.clone(), Arc::clone(&self.looks)),
             placer: Arc::clone(&self.fake),
             lines: self.lines.clone(),
             starts_per_second: self.rate,
+            dialing: self.dialing.clone(),
+            dialogs: {
+                let dialogs = Arc::clone(&self.dialogs);
+                Arc::new(move || Arc::clone(&dialogs.lock().unwrap()))
+            },
             rules: Arc::new(Rules::new(600_000)),
             clock: Arc::new(move || moment(begin, 0)),
         };

@@ -55,6 +55,7 @@ mod tests;
 pub use check::{Report, check_folder, check_folder_for};
 pub use library::{DialogInfo, Library, LibraryStatus, OlderVersion, RollbackError, RolledBack};
 pub use run::Dialog;
+pub use settings::CallLimits;
 pub use talk::perhaps;
 pub use version::{Named, Version};
 pub use watch::Watch;

@@ -14,6 +14,7 @@ use super::coverage::Probe;
 use super::engine;
 use super::explain;
 use super::prompts;
+use super::settings::CallLimits;
 use super::talk::{Ending, Talk};
 use super::tr;
 use super::version::{DialogFile, Version};
@@ -71,6 +72,11 @@ impl Dialog {
             hears: self.file.settings.recognizer.hears(),
             phrases: Arc::clone(phrases),
         }
+    }
+
+    /// Limits of its outgoing calls.
+    pub fn call_limits(&self) -> CallLimits {
+        self.file.settings.calls
     }
 
     /// Its title; empty where its YAML gives none.

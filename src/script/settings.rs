@@ -41,6 +41,33 @@ pub(super) struct Settings {
     /// Record every call.
     #[serde(alias = "запись")]
     pub(super) recording: bool,
+    /// Limits of its outgoing calls.
+    pub(super) calls: CallLimits,
+}
+
+/// Limits of a dialog's outgoing calls.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct CallLimits {
+    /// Calls at once, 1 to 10,000; without it, as the server's settings say.
+    pub at_once: Option<u32>,
+    /// Starts a second, 0.01 to 1000; likewise.
+    pub starts_per_second: Option<f64>,
+}
+
+impl CallLimits {
+    /// The key that is out of range, and what will do.
+    pub(super) fn fault(&self) -> Option<(&'static str, &'static str)> {
+        let at_once = self.at_once.is_some_and(|n| !(1..=10_000).contains(&n));
+        let rate = self
+            .starts_per_second
+            .is_some_and(|rate| !(0.01..=1000.0).contains(&rate));
+        match (at_once, rate) {
+            (true, _) => Some(("at_once", "1 … 10000")),
+            (_, true) => Some(("starts_per_second", "0.01 … 1000")),
+            _ => None,
+        }
+    }
 }
 
 /// The names of a dialog's settings, English and Russian.

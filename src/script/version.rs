@@ -553,6 +553,18 @@ impl<'a> Build<'a> {
                 message,
             });
         }
+        if let Some((key, range)) = settings.calls.fault() {
+            self.faults.push(Fault {
+                line: self.line_with(&file, key),
+                file: file.clone(),
+                column: 0,
+                message: tr!(
+                    self.language,
+                    "calls.{key}: можно {range}",
+                    "calls.{key}: {range} will do"
+                ),
+            });
+        }
         let fallback = &settings.fallback;
         if !fallback.is_empty() && self.sounds.named(fallback).is_none() {
             let hint = super::talk::perhaps(self.language, fallback, self.sounds.names());

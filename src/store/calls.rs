@@ -13,15 +13,16 @@ use super::writer::Tx;
 use super::{changes, do_not_call, events, take};
 use crate::call::history::kind;
 use crate::call::{CallInfo, Order, Status, Summary, outcome};
-use crate::ident::CallId;
+use crate::ident::{CallId, Phone};
 
 const INSERT: &str = "INSERT INTO calls (id, direction, phone, dialog, params, file, priority, not_before, expires, attempts, \
-     callback, body_hash, status, data, attempt, due, ready, cancel, recovered, created, changed, number, rules, zone, hours, waits) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '{}', ?14, ?15, ?16, 0, 0, ?17, ?17, ?18, ?19, ?20, ?21, ?22)";
+     callback, body_hash, status, data, attempt, due, ready, cancel, recovered, created, changed, number, rules, zone, hours, waits, route) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '{}', ?14, ?15, ?16, 0, 0, ?17, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
 
 pub(super) fn add(
     tx: &mut Tx<'_>,
     order: &Order,
+    route: &str,
     body_hash: &str,
     now: Timestamp,
 ) -> Result<Added> {
@@ -63,6 +64,7 @@ pub(super) fn add(
         order.zone,
         order.hours,
         None::<String>,
+        route,
     ])?;
     let n = tx.conn.last_insert_rowid();
     events::put(tx, n, 0, kind::ORDER, now, json!({"event": "accepted"}))?;
@@ -103,6 +105,7 @@ pub(super) fn add_incoming(tx: &mut Tx<'_>, info: &CallInfo, at: Timestamp) -> R
         None::<String>,
         None::<String>,
         None::<String>,
+        "",
     ])?;
     let n = tx.conn.last_insert_rowid();
     tx.conn
@@ -146,13 +149,41 @@ pub(super) fn cancel(tx: &mut Tx<'_>, id: &CallId, now: Timestamp) -> Result<Can
 pub(super) fn next_due(conn: &Connection, now: Timestamp) -> Result<Option<Timestamp>> {
     let at: Option<i64> = conn
         .prepare_cached(
-            "SELECT CASE WHEN EXISTS (SELECT 1 FROM calls WHERE status = 'queued' AND ready = 1) THEN ?1 ELSE min( \
+            "SELECT min( \
                  coalesce((SELECT min(due) FROM calls WHERE status = 'queued' AND ready = 0), 9223372036854775807), \
-                 coalesce((SELECT min(expires) FROM calls WHERE status = 'queued' AND expires IS NOT NULL), 9223372036854775807)) END",
+                 coalesce((SELECT min(expires) FROM calls WHERE status = 'queued' AND expires IS NOT NULL), 9223372036854775807))",
         )?
-        .query_row([ms(now)], |row| row.get(0))?;
+        .query_row([], |row| row.get(0))?;
     let at = at.filter(|at| *at != i64::MAX);
     Ok(time_opt("due", at)?.map(|at| at.max(now)))
+}
+
+/// Queued orders whose route isn't what `route` says any more are given it: the trunks have changed.
+pub(super) fn reroute(tx: &mut Tx<'_>, route: &dyn Fn(&Phone) -> String) -> Result<()> {
+    let mut wrong = Vec::new();
+    // Two looks, an index each.
+    for ready in [0, 1] {
+        let mut statement = tx.conn.prepare_cached(&format!(
+            "SELECT n, phone, route FROM calls WHERE status = 'queued' AND ready = {ready}"
+        ))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let Some(phone) = row::phone(row.get(1)?)? else {
+                continue;
+            };
+            let (n, now): (i64, String) = (row.get(0)?, route(&phone));
+            if now != row.get::<_, String>(2)? {
+                wrong.push((n, now));
+            }
+        }
+    }
+    let mut statement = tx
+        .conn
+        .prepare_cached("UPDATE calls SET route = ?2 WHERE n = ?1")?;
+    for (n, route) in wrong {
+        statement.execute(params![n, route])?;
+    }
+    Ok(())
 }
 
 pub(super) fn queued(conn: &Connection) -> Result<u64> {

@@ -33,6 +33,7 @@ mod changes;
 mod do_not_call;
 mod error;
 mod events;
+mod lanes;
 mod readers;
 mod record;
 mod recover;
@@ -49,9 +50,10 @@ pub use admit::{Admit, Count, Everybody, Past, Reason, Verdict, Windows, everybo
 pub use archive::Archive;
 pub use error::{Result, StoreError};
 pub use events::{MAX_EVENT_BYTES, MAX_EVENTS};
+pub use lanes::{AnySeats, Seat, Seats};
 pub use record::{
     Added, AttemptRecord, CallRecord, Cancelled, Change, Due, Ended, EventRecord, Fate, Health,
-    Listed, MAX_TRANSCRIPT, Recovered, Speaker, Then, TranscriptLine,
+    Listed, Looked, MAX_TRANSCRIPT, Recovered, Speaker, Then, TranscriptLine,
 };
 pub use recover::MAX_RECOVERIES;
 pub use schema::VERSION;
@@ -59,7 +61,7 @@ pub use schema::VERSION;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
@@ -72,6 +74,9 @@ use writer::{Durable, Told, Tx, Writer};
 /// Most rows of one page of events or changes, and of one [`Store::take_due`].
 pub const MAX_PAGE: usize = 1_000;
 
+/// From a number to its route: which trunks serve it (`outbound::trunks`).
+type Router = Box<dyn Fn(&Phone) -> String + Send + Sync>;
+
 /// The store's handle; clones share one store. The last clone's end closes the file.
 #[derive(Clone)]
 pub struct Store {
@@ -83,6 +88,7 @@ struct Inner {
     told: Arc<Told>,
     readers: Readers,
     writer: Writer,
+    router: OnceLock<Router>,
     // Last: freed when the writer has ended.
     _lock: File,
 }
@@ -120,9 +126,32 @@ impl Store {
                 told,
                 readers,
                 writer,
+                router: OnceLock::new(),
                 _lock: lock,
             }),
         })
+    }
+
+    // --- routes
+
+    /// Orders stand in lanes by the route that `router` gives their number; to be set once, before anything is added or
+    /// taken. Orders that are queued already are given the route that it says now.
+    pub async fn set_router(
+        &self,
+        router: impl Fn(&Phone) -> String + Send + Sync + 'static,
+    ) -> Result<()> {
+        let store = self.clone();
+        // A second one is ignored.
+        let _ = self.inner.router.set(Box::new(router));
+        self.inner
+            .writer
+            .write(move |tx| calls::reroute(tx, &|phone| store.route(phone)))
+            .await
+    }
+
+    fn route(&self, phone: &Phone) -> String {
+        let router = self.inner.router.get();
+        router.map_or(String::new(), |route| route(phone))
     }
 
     // --- orders
@@ -131,9 +160,10 @@ impl Store {
     /// [`Added::Same`], another one [`Added::Conflict`].
     pub async fn add_order(&self, order: &Order, body_hash: &str, now: Timestamp) -> Result<Added> {
         let (order, hash) = (order.clone(), body_hash.to_owned());
+        let route = self.route(&order.phone);
         self.inner
             .writer
-            .write(move |tx| calls::add(tx, &order, &hash, now))
+            .write(move |tx| calls::add(tx, &order, &route, &hash, now))
             .await
     }
 
@@ -144,12 +174,17 @@ impl Store {
         orders: Vec<(Order, String)>,
         now: Timestamp,
     ) -> Result<Vec<Added>> {
+        let routes: Vec<String> = orders
+            .iter()
+            .map(|(order, _)| self.route(&order.phone))
+            .collect();
         self.inner
             .writer
             .write(move |tx| {
                 orders
                     .iter()
-                    .map(|(order, hash)| calls::add(tx, order, hash, now))
+                    .zip(&routes)
+                    .map(|((order, hash), route)| calls::add(tx, order, route, hash, now))
                     .collect()
             })
             .await
@@ -166,25 +201,36 @@ impl Store {
 
     // --- dialing
 
-    /// Moves at most `limit` orders whose time has come to `dialing`, each with a new attempt and channel id: higher
-    /// priority first, then older. Each is judged by `admit` within the same transaction; what isn't to be called now waits
-    /// or is refused, with the rule in its history. Orders that ran out become `expired`.
-    ///
-    /// Verdicts are bounded too: fewer orders than `limit` doesn't mean that none is left, [`Store::next_due`] does.
+    /// Moves orders whose time has come to `dialing`, each with a new attempt, channel id and trunk, as `seats` have room:
+    /// higher priority first, then the dialog whose turn it is, then older. Each is judged by `admit` within the same
+    /// transaction; what isn't to be called now waits or is refused, with the rule in its history. Orders that ran out
+    /// become `expired`. At most [`MAX_PAGE`] orders, and a bounded number of verdicts ([`Looked::more`]).
+    pub async fn take_seated<S: Seats>(
+        &self,
+        now: Timestamp,
+        seats: S,
+        admit: &Arc<dyn Admit>,
+    ) -> Result<Looked<S>> {
+        let admit = Arc::clone(admit);
+        self.inner
+            .writer
+            .write(move |tx| take::take_seated(tx, now, seats, &*admit))
+            .await
+    }
+
+    /// [`Store::take_seated`] with room for at most `limit` of anything.
     pub async fn take_due(
         &self,
         now: Timestamp,
         limit: usize,
         admit: &Arc<dyn Admit>,
     ) -> Result<Vec<Due>> {
-        let (limit, admit) = (limit.min(MAX_PAGE), Arc::clone(admit));
-        self.inner
-            .writer
-            .write(move |tx| take::take_due(tx, now, limit, &*admit))
-            .await
+        let looked = self.take_seated(now, AnySeats(limit), admit).await?;
+        Ok(looked.due)
     }
 
-    /// When [`Store::take_due`] will next have something to do (dial or expire): `now` or later; `None`: nothing is queued.
+    /// When an order's time will come, or one expires: `now` or later; `None`: neither will. What is due already and has no
+    /// room doesn't count: it is there for [`Store::take_seated`] as soon as it has.
     pub async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>> {
         self.inner
             .readers

@@ -74,6 +74,8 @@ pub struct AttemptRecord {
     pub attempt: u32,
     /// The channel's Uniqueid.
     pub channel_id: ChannelId,
+    /// The trunk that it went by; `None`: an incoming call, or no trunk serves the number.
+    pub trunk: Option<String>,
     /// When it was handed to Asterisk, or came in.
     pub started: Timestamp,
     /// When it first rang.
@@ -190,6 +192,8 @@ pub struct Due {
     pub attempt: u32,
     /// The channel id to give to Asterisk.
     pub channel_id: ChannelId,
+    /// The trunk to dial by; `None`: no trunk serves the number, and the attempt is to end at once.
+    pub trunk: Option<String>,
     /// How the attempts before it ended, oldest first.
     pub before: Vec<Ended>,
 }
@@ -203,6 +207,17 @@ pub struct Ended {
     pub answered: bool,
     /// Talk time, milliseconds.
     pub talk_ms: u64,
+}
+
+/// One look into the queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Looked<S> {
+    /// The orders that were taken.
+    pub due: Vec<Due>,
+    /// What is left of the room that was offered, and what it was asked.
+    pub seats: S,
+    /// It ended before all was seen: look again at once.
+    pub more: bool,
 }
 
 /// What is to follow an attempt.

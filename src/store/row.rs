@@ -165,7 +165,7 @@ pub(super) fn by_number(conn: &Connection, n: i64) -> Result<CallRecord> {
 
 fn attempts(conn: &Connection, n: i64) -> Result<Vec<AttemptRecord>> {
     let mut statement = conn.prepare_cached(
-        "SELECT attempt, channel_id, started, ringing, answered, ended, outcome, cause, talk_ms, version, recording \
+        "SELECT attempt, channel_id, started, ringing, answered, ended, outcome, cause, talk_ms, version, recording, trunk \
          FROM attempts WHERE call_n = ?1 ORDER BY attempt",
     )?;
     let mut rows = statement.query([n])?;
@@ -185,6 +185,7 @@ fn attempts(conn: &Connection, n: i64) -> Result<Vec<AttemptRecord>> {
                 .map(|ms| u64::try_from(ms).unwrap_or(0)),
             version: row.get(9)?,
             recording: row.get(10)?,
+            trunk: row.get(11)?,
         });
     }
     Ok(attempts)

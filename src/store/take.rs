@@ -1,32 +1,33 @@
 //! Takes the orders whose time has come, in the order of calling, each after a verdict on it.
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use serde_json::{Value, json};
 
 use super::admit::{Admit, Count, Past, Reason, Verdict, Windows};
 use super::error::Result;
-use super::record::{Due, Ended};
+use super::lanes::{Lane, Lanes, Seat, Seats};
+use super::record::{Due, Ended, Looked};
 use super::row::{self, ms};
 use super::writer::Tx;
-use super::{calls, changes, do_not_call, events};
+use super::{MAX_PAGE, calls, changes, do_not_call, events};
 use crate::call::history::kind;
 use crate::call::{Order, Status};
 use crate::ident::{ChannelId, Phone};
 
-/// Most orders that expire in one [`take_due`]; the rest follow at once in the next.
+/// Most orders that expire in one [`take_seated`]; the rest follow at once in the next.
 const EXPIRE_AT_ONCE: i64 = 1_000;
-/// Most verdicts in one [`take_due`]: a queue that may not be called now can't hold up whatever else is to be written.
+/// Most verdicts in one [`take_seated`]: a queue that may not be called now can't hold up whatever else is to be written.
 const JUDGE_AT_ONCE: usize = 500;
 /// Shortest wait that a verdict can give: one that names the past can't make it be asked without end.
 const SHORTEST_WAIT: SignedDuration = SignedDuration::from_secs(1);
 
-pub(super) fn take_due(
+pub(super) fn take_seated<S: Seats>(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    limit: usize,
+    mut seats: S,
     admit: &dyn Admit,
-) -> Result<Vec<Due>> {
+) -> Result<Looked<S>> {
     expire(tx, now)?;
     // Those whose time has come join the ready ones, which stand in an index in the order of calling.
     tx.conn
@@ -34,37 +35,37 @@ pub(super) fn take_due(
             "UPDATE calls SET ready = 1 WHERE status = 'queued' AND ready = 0 AND due <= ?1",
         )?
         .execute([ms(now)])?;
-    let (mut taken, mut judged) = (Vec::new(), 0);
-    while taken.len() < limit && judged < JUDGE_AT_ONCE {
-        // Whatever the verdict, a candidate is no longer ready after it: each round sees others.
-        let candidates = candidates(tx, now, (limit - taken.len()).min(JUDGE_AT_ONCE - judged))?;
-        if candidates.is_empty() {
-            break;
+    let mut lanes = Lanes::open(tx.conn, now, &mut seats)?;
+    let (mut due, mut judged) = (Vec::new(), 0);
+    while due.len() < MAX_PAGE
+        && judged < JUDGE_AT_ONCE
+        && let Some(lane) = lanes.next(&mut seats)
+    {
+        judged += 1;
+        if let Some(candidate) = judge(tx, lane.n, now, admit)? {
+            due.extend(begin(tx, &lane, candidate, now, &mut seats)?);
         }
-        judged += candidates.len();
-        for n in candidates {
-            taken.extend(judge(tx, n, now, admit)?);
-        }
+        // Whatever the verdict, a candidate is no longer ready after it: the lane goes on.
+        lanes.advance(tx.conn, &lane)?;
     }
-    Ok(taken)
+    Ok(Looked {
+        more: judged >= JUDGE_AT_ONCE,
+        due,
+        seats,
+    })
 }
 
-fn candidates(tx: &Tx<'_>, now: Timestamp, limit: usize) -> Result<Vec<i64>> {
-    let numbers = tx
-        .conn
-        .prepare_cached(
-            "SELECT n FROM calls WHERE status = 'queued' AND ready = 1 AND (expires IS NULL OR expires > ?1) \
-             ORDER BY priority DESC, n LIMIT ?2",
-        )?
-        .query_map(params![ms(now), limit as i64], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(numbers)
+/// An order that may be called.
+struct Candidate {
+    order: Order,
+    /// Attempts that began.
+    attempts: u32,
 }
 
-fn judge(tx: &mut Tx<'_>, n: i64, now: Timestamp, admit: &dyn Admit) -> Result<Option<Due>> {
+fn judge(tx: &mut Tx<'_>, n: i64, now: Timestamp, admit: &dyn Admit) -> Result<Option<Candidate>> {
     let call = row::by_number(tx.conn, n)?;
     let waits = call.waits_for.clone();
-    let (attempt, order) = (call.attempt, row::order_of(call)?);
+    let (attempts, order) = (call.attempt, row::order_of(call)?);
     if do_not_call::listed(tx.conn, &order.phone)? {
         do_not_call::refuse(tx, n, now)?;
         return Ok(None);
@@ -72,7 +73,7 @@ fn judge(tx: &mut Tx<'_>, n: i64, now: Timestamp, admit: &dyn Admit) -> Result<O
     let windows = admit.windows(&order, now);
     let past = past(tx, &order.phone, windows)?;
     match admit.judge(&order, &past, now) {
-        Verdict::Call => return begin(tx, n, attempt + 1, order, now).map(Some),
+        Verdict::Call => return Ok(Some(Candidate { order, attempts })),
         Verdict::Wait {
             until,
             reason,
@@ -144,28 +145,62 @@ fn past(tx: &Tx<'_>, phone: &Phone, windows: Windows) -> Result<Past> {
     })
 }
 
-/// A new attempt of a queued order.
-fn begin(tx: &mut Tx<'_>, n: i64, attempt: u32, order: Order, now: Timestamp) -> Result<Due> {
-    let channel_id = ChannelId::fresh();
+/// A new attempt of a queued order, by the trunk that has room for it.
+fn begin(
+    tx: &mut Tx<'_>,
+    lane: &Lane,
+    candidate: Candidate,
+    now: Timestamp,
+    seats: &mut impl Seats,
+) -> Result<Option<Due>> {
+    let Candidate { order, attempts } = candidate;
+    let congested = congested(tx, lane.n, attempts)?;
+    let trunk = match seats.seat(&lane.dialog, &lane.route, congested.as_deref()) {
+        Seat::Trunk(trunk) => Some(trunk),
+        Seat::NoTrunk => None,
+        Seat::Taken => return Ok(None),
+    };
+    let (n, attempt, channel_id) = (lane.n, attempts + 1, ChannelId::fresh());
     tx.conn
         .prepare_cached(
-            "INSERT INTO attempts (call_n, attempt, channel_id, started, number) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO attempts (call_n, attempt, channel_id, started, number, trunk) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![n, attempt, channel_id.as_str(), ms(now), order.phone.key()])?;
+        .execute(params![n, attempt, channel_id.as_str(), ms(now), order.phone.key(), trunk])?;
     tx.conn
         .prepare_cached(
             "UPDATE calls SET status = 'dialing', attempt = ?2, due = NULL, ready = 0, waits = NULL, changed = ?3 WHERE n = ?1",
         )?
         .execute(params![n, attempt, ms(now)])?;
-    let data = json!({"event": "began", "channel_id": channel_id.as_str()});
+    let data = json!({"event": "began", "channel_id": channel_id.as_str(), "trunk": trunk});
     events::put(tx, n, attempt, kind::ATTEMPT, now, data)?;
+    if trunk.is_none() {
+        let data =
+            json!({"reason": "no trunk serves numbers that begin so", "key": "trunks[].prefixes"});
+        events::put(tx, n, attempt, kind::FAULT, now, data)?;
+    }
     changes::put(tx, n)?;
-    Ok(Due {
+    Ok(Some(Due {
         before: before(tx, n, attempt)?,
         order,
         attempt,
         channel_id,
-    })
+        trunk,
+    }))
+}
+
+/// The trunk that answered the order's last attempt with congestion.
+fn congested(tx: &Tx<'_>, n: i64, attempts: u32) -> Result<Option<String>> {
+    if attempts == 0 {
+        return Ok(None);
+    }
+    let trunk = tx
+        .conn
+        .prepare_cached(
+            "SELECT trunk FROM attempts WHERE call_n = ?1 AND attempt = ?2 AND outcome = 'congestion'",
+        )?
+        .query_row(params![n, attempts], |row| row.get(0))
+        .optional()?;
+    Ok(trunk.flatten())
 }
 
 /// How the attempts before this one ended.

@@ -2,6 +2,7 @@
 
 mod cursor;
 mod durability;
+mod lanes;
 mod opening;
 mod verdicts;
 mod words;

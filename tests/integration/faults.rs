@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use govorun::config::{MediaKind, RecognizerConfig};
+use govorun::rehearsal::asterisk::Incoming;
 use serde_json::json;
 
 use super::app::TestApp;
@@ -56,16 +57,45 @@ async fn without_a_recognizer_the_dialog_learns_so_and_keys_work() {
             vec![RecognizerConfig::vosk("gone", "ws://127.0.0.1:9")];
     })
     .await;
-    app.order("keys", "04").await;
-    assert_eq!(app.end_of("keys").await["outcome"], "keyed");
-    app.order("words", "01").await;
-    let call = app.end_of("words").await;
-    assert_eq!(call["outcome"], "silent", "{call:#}");
-    let events = app.events("words").await;
+    // Nobody is called whom we couldn't hear; who calls us is answered, and may press keys.
+    app.order("waits", "01").await;
+    let script = format!("agi://{}/visit", app.runtime.agi);
+    for person in ["79000000004", "79000000001"] {
+        let far = super::app::people(person);
+        app.asterisk.incoming(&script, Incoming::default(), far);
+    }
+    let mut ended = Vec::new();
+    for _ in 0..600 {
+        let (_, page) = app.get("/api/v1/changes?after=0&limit=100").await;
+        let all = page["changes"].as_array().unwrap().clone();
+        ended = all
+            .into_iter()
+            .filter(|c| c["status"] == "finished")
+            .collect();
+        if ended.len() == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    let of = |outcome: &str| ended.iter().find(|c| c["outcome"] == outcome).cloned();
+    let silent = of("silent").unwrap_or_else(|| panic!("{ended:#?}"));
+    assert!(of("keyed").is_some(), "{ended:#?}");
+    let events = app.events(silent["id"].as_str().unwrap()).await;
     let told = events
         .iter()
         .any(|e| e["kind"] == "recognizer" && e["data"]["event"] == "none_left");
     assert!(told, "{events:#?}");
+    let (_, waits) = app.get("/api/v1/calls/waits").await;
+    assert_eq!(
+        (&waits["status"], &waits["attempt"]),
+        (&json!("queued"), &json!(0))
+    );
+    let (code, health) = app.get("/healthz").await;
+    assert_eq!(
+        (code, &health["failed"]),
+        (503, &json!(["recognizers"])),
+        "{health:#}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

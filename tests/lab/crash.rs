@@ -71,7 +71,7 @@ fn yaml(asterisk: &Asterisk, place: &Place, kind: MediaKind) -> String {
             "kind": kind.as_str(), "audiosocket_listen": format!("127.0.0.1:{}", port(93)),
             "websocket_listen": format!("127.0.0.1:{}", port(90)),
         },
-        "recognizers": [{"kind": "vosk", "name": "lab", "url": "ws://127.0.0.1:9"}],
+        "recognizers": ["typed"],
         "calls": {"starts_per_second": 20, "retry_after": "1s"},
     })
     .to_string()

@@ -7,7 +7,7 @@ use govorun::config::MediaKind;
 use jiff::Timestamp;
 
 use super::dialogs::Place;
-use super::server::{LOCAL, SIP, Server, settings};
+use super::server::{LOCAL, NO_EARS, SIP, Server, settings};
 use super::stand::{Asterisk, row};
 
 /// (number, outcome over Local, outcome over SIP)
@@ -40,7 +40,7 @@ async fn on(version: &'static str, kind: MediaKind) {
     let mut wrong = Vec::new();
     for (way, channel) in [("Local", LOCAL), ("SIP", SIP)] {
         let place = Place::new();
-        let mut config = settings(&asterisk, &place, kind, "ws://127.0.0.1:9", channel);
+        let mut config = settings(&asterisk, &place, kind, NO_EARS, channel);
         // The announcement has its 5.9 s.
         config.asterisk.ring_timeout_ms = 8_000;
         let server = Server::start(config).await;

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::dialogs::Place;
-use super::server::{LOCAL, Server, settings};
+use super::server::{LOCAL, NO_EARS, Server, settings};
 use super::stand::{Asterisk, row};
 
 /// Files that appear in Asterisk's folder only if something was run there.
@@ -92,7 +92,7 @@ async fn on(version: &'static str, kind: MediaKind) {
         );
     }
     place.write("caller", r#"let p = phone; set("phone", p); set("dialed", param("dialed", "")); say("Короткий вопрос?"); finish("heard");"#);
-    let mut config = settings(&asterisk, &place, kind, "ws://127.0.0.1:9", LOCAL);
+    let mut config = settings(&asterisk, &place, kind, NO_EARS, LOCAL);
     // A voice that says the short prompt, whatever the text is.
     config.voices = vec![VoiceConfig::Command {
         name: "copy".to_owned(),

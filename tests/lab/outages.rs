@@ -7,7 +7,7 @@ use govorun::config::{MediaKind, RecognizerConfig};
 
 use super::dialogs::Place;
 use super::proxy::Proxy;
-use super::server::{LOCAL, Server, logged, settings};
+use super::server::{LOCAL, NO_EARS, Server, logged, settings};
 use super::stand::{Asterisk, row};
 use super::vosk::{Do, VoskDouble, step};
 
@@ -120,7 +120,7 @@ async fn ami_back_in_the_call(asterisk: &Asterisk, kind: MediaKind) {
 /// Asterisk is killed in mid-call and started again.
 async fn asterisk_killed(asterisk: &Asterisk, kind: MediaKind) {
     let place = Place::new();
-    let server = Server::start(settings(asterisk, &place, kind, "ws://127.0.0.1:9", LOCAL)).await;
+    let server = Server::start(settings(asterisk, &place, kind, NO_EARS, LOCAL)).await;
     let one_c = server.one_c;
     one_c.order("talks", "89190000001", "window").await;
     one_c.order("rings", "89140000001", "short").await;

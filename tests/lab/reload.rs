@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::dialogs::{LONG, Place, SHORT};
 use super::history::History;
 use super::one_c::OneC;
-use super::server::{LOCAL, Server, log, settings};
+use super::server::{LOCAL, NO_EARS, Server, log, settings};
 use super::stand::{Asterisk, row};
 
 /// The texts that began to sound.
@@ -44,7 +44,7 @@ async fn dialogs_edited_between_and_during_calls() {
     let place = Place::new();
     place.write("edited", &format!(r#"say("{SHORT}"); finish("first");"#));
     let kind = MediaKind::AudiosocketTap;
-    let server = Server::start(settings(&asterisk, &place, kind, "ws://127.0.0.1:9", LOCAL)).await;
+    let server = Server::start(settings(&asterisk, &place, kind, NO_EARS, LOCAL)).await;
     let one_c = server.one_c;
     let end = Duration::from_secs(20);
     one_c.order("e1", "89190000001", "edited").await;

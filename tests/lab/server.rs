@@ -18,6 +18,9 @@ pub const LOCAL: &str = "Local/{phone}@phones/n";
 /// People behind the SIP trunk.
 pub const SIP: &str = "PJSIP/{phone}@trunk";
 
+/// Nobody is to be understood.
+pub const NO_EARS: &str = "none";
+
 fn buffer() -> &'static Arc<Mutex<Vec<u8>>> {
     static LOG: OnceLock<Arc<Mutex<Vec<u8>>>> = OnceLock::new();
     LOG.get_or_init(Arc::default)
@@ -96,7 +99,11 @@ pub fn settings(
     if kind == MediaKind::ChanWebsocket {
         config.media.websocket_listen.set_port(asterisk.port(90));
     }
-    config.recognizers = vec![RecognizerConfig::vosk("lab".to_owned(), ears.to_owned())];
+    // Where nothing is to be understood the keyboard listens: nobody is called whom no recognizer hears.
+    config.recognizers = match ears {
+        NO_EARS => vec![RecognizerConfig::Typed],
+        url => vec![RecognizerConfig::vosk("lab".to_owned(), url.to_owned())],
+    };
     config.calls.starts_per_second = 20.0;
     config.calls.retry_after_ms = 500;
     config

@@ -8,7 +8,7 @@ use govorun::config::MediaKind;
 use serde_json::json;
 
 use super::dialogs::{Place, SHORT};
-use super::server::{LOCAL, Server, settings};
+use super::server::{LOCAL, NO_EARS, Server, settings};
 use super::stand::{Asterisk, row};
 
 /// (whom to, what the dialog is told)
@@ -25,7 +25,7 @@ const COLLEAGUES: [(&str, &str, &str); 4] = [
 
 async fn transfers(asterisk: &Asterisk, kind: MediaKind, wrong: &mut Vec<String>) {
     let place = Place::new();
-    let server = Server::start(settings(asterisk, &place, kind, "ws://127.0.0.1:9", LOCAL)).await;
+    let server = Server::start(settings(asterisk, &place, kind, NO_EARS, LOCAL)).await;
     let (one_c, version) = (server.one_c, asterisk.version);
     for (n, (_, to, _)) in COLLEAGUES.iter().enumerate() {
         let (id, phone) = (format!("t{n}"), format!("8919000000{n}"));

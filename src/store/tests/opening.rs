@@ -109,10 +109,6 @@ fn the_questions_of_the_dialer_have_their_indexes() {
     let conn = Connection::open(&place.path).unwrap();
     for (sql, index) in [
         (
-            "SELECT n FROM calls WHERE status = 'queued' AND ready = 1 AND (expires IS NULL OR expires > 5) ORDER BY priority DESC, n LIMIT 3",
-            "calls_ready",
-        ),
-        (
             "UPDATE calls SET ready = 1 WHERE status = 'queued' AND ready = 0 AND due <= 5",
             "calls_waiting",
         ),
