@@ -1,5 +1,6 @@
 //! The answers that every dialog knows without a `phrases.yaml`. An answer named there replaces the list here.
 
+mod names;
 mod requests;
 mod strangers;
 mod verdicts;
@@ -20,6 +21,11 @@ pub const BUILTIN: &[(&str, &[&str])] = &[
     ("who_is_it", WHO_IS_IT),
     ("voicemail", VOICEMAIL),
 ];
+
+/// Phrases that are made of lists: answer and phrase.
+pub(super) fn made() -> impl Iterator<Item = (&'static str, String)> {
+    names::denials().map(|phrase| ("wrong_person", phrase))
+}
 
 /// Phrases of words that stand in many sentences: they count only where nothing else is said.
 pub(super) const ALONE: &[(&str, &[&str])] = &[

@@ -81,6 +81,23 @@ const DECOYS: &[&str] = &[
     "сейчас нет дома",
     "связи нет",
     "нет связи",
+    "сети нет",
+    "нет сети",
+    "не надо отменять",
+    "не нужно отменять",
+    "отменять не надо",
+    "отменять не нужно",
+    "не отменяйте",
+    "не надо переносить",
+    "не нужно переносить",
+    "переносить не надо",
+    "переносить не нужно",
+    "не переносите",
+    "сколько можно",
+    "хорошо бы",
+    "машина готова",
+    "заказ готов",
+    "да что вы говорите",
     "хорошо слышно",
     "хорошо слышу",
     "слышу хорошо",
@@ -176,6 +193,10 @@ const NO_DOUBTS: &[&str] = &[
     "if you can",
     "if i may",
     "не посмотрю",
+    "нет возможности",
+    "нет такой возможности",
+    "не сомневайтесь",
+    "не сомневайся",
 ];
 
 struct Lists {
@@ -302,6 +323,8 @@ fn doubts(lists: &Lists, said: &[Word], start: usize) -> bool {
 
 /// What machines say holds "перезвоните позже" and the like; where both fit, it was a machine.
 const MACHINE: &str = "voicemail";
+/// "Не надо, и больше не звоните": who forbids calls has refused, too.
+const FORBIDS: &str = "stop_calling";
 
 /// How much a phrase says: words that count, more than a particle, exact forms.
 fn weight(place: &Place<'_>) -> (usize, bool, usize) {
@@ -372,6 +395,9 @@ fn winner(sorted: &[(&str, Place<'_>)], places: &[Place<'_>]) -> Option<String> 
     };
     if [*name, *other].contains(&MACHINE) && words > 1 {
         return Some(MACHINE.to_owned());
+    }
+    if (*name == FORBIDS && is_verdict(other)) || (*other == FORBIDS && is_verdict(name)) {
+        return Some(FORBIDS.to_owned());
     }
     // "да нет, приеду": said more often, and last.
     if !(is_verdict(name) && is_verdict(other)) {

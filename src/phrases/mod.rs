@@ -174,7 +174,9 @@ impl Answers {
                         p
                     }
                 });
-                let phrases = phrases.chain(alone).collect();
+                let made = builtin::made().filter(|(n, _)| n == name);
+                let made = made.filter_map(|(_, phrase)| Phrase::new(&phrase));
+                let phrases = phrases.chain(made).chain(alone).collect();
                 ((*name).to_owned(), phrases)
             })
             .collect();

@@ -77,6 +77,7 @@ pub(super) fn listen(module: &mut Module, name: &str) {
     fn listen(context: &Ctx, map: &Map) -> Res<ScriptReply> {
         let talk = talk(context)?;
         let options = options(&talk, map, Taker::Listen)?;
+        let hours = options.hours;
         let reply = talk.reply(|line| {
             line.turn(Turn {
                 prompts: Vec::new(),
@@ -84,7 +85,7 @@ pub(super) fn listen(module: &mut Module, name: &str) {
                 window: Some(options.window),
             })
         })?;
-        Ok(ScriptReply::new(reply, &talk.line.now()))
+        Ok(ScriptReply::new(reply, &talk.line.now()).within(hours))
     }
     form!(module, name, |c: Ctx| listen(&c, &Map::new()));
     form!(module, name, |c: Ctx, map: Map| listen(&c, &map));
@@ -107,9 +108,10 @@ pub(super) fn ask(module: &mut Module, name: &str) {
     fn ask(context: &Ctx, what: &Dynamic, map: &Map) -> Res<ScriptReply> {
         let talk = talk(context)?;
         let options = options(&talk, map, Taker::Ask)?;
+        let hours = options.hours;
         let ask = question(&talk, what, options)?;
         let reply = talk.reply(|line| line.ask(&ask))?;
-        Ok(ScriptReply::new(reply, &talk.line.now()))
+        Ok(ScriptReply::new(reply, &talk.line.now()).within(hours))
     }
     form!(module, name, |c: Ctx, what: Dynamic| ask(
         &c,

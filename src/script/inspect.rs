@@ -277,11 +277,20 @@ impl Inspection<'_> {
             {
                 let libs = self.known.sources.keys().filter(|s| s.starts_with("lib/"));
                 let hint = perhaps(l, path, libs.map(String::as_str));
-                tr!(
-                    l,
-                    "нет годного файла {path}.rhai{hint}",
-                    "there is no sound file {path}.rhai{hint}"
-                )
+                let of_ours = matches!(path.as_str(), "lib/вежливость" | "lib/особые" | "lib/дни");
+                if hint.is_empty() && of_ours {
+                    tr!(
+                        l,
+                        "нет годного файла {path}.rhai: он идёт с Говоруном, скопируйте папку lib из его папки scripts",
+                        "there is no sound file {path}.rhai: it comes with Govorun, copy lib from its folder scripts"
+                    )
+                } else {
+                    tr!(
+                        l,
+                        "нет годного файла {path}.rhai{hint}",
+                        "there is no sound file {path}.rhai{hint}"
+                    )
+                }
             } else {
                 continue;
             };

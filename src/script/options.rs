@@ -9,6 +9,7 @@ use crate::call::{BargeIn, DigitRule, Window};
 use crate::config::Language;
 use crate::phrases::Answers;
 
+use super::reply::Hours;
 use super::talk::perhaps;
 use super::tr;
 use super::words::answer_en;
@@ -46,6 +47,7 @@ pub enum Setting {
     AnswerTime,
     Filler,
     Query,
+    Hours,
 }
 
 /// One row of the table.
@@ -120,6 +122,7 @@ pub const SETTINGS: &[Row] = &[
     row(Setting::Speed, ("speed", "скорость"), "как быстро говорить: от 0.5 до 2, обычно 1; действует, если голос это умеет", "how fast to speak: 0.5 to 2, 1 is usual; for voices that can", "1.2"),
     row(Setting::AnswerTime, ("timeout", "ожидание"), "сколько секунд ждать ответа сервера (http_get, http_post)", "seconds to wait for a server's answer", "5"),
     row(Setting::Filler, ("filler", "заставка"), "что сказать, пока сервер думает; договаривается до конца", "said while the server thinks, to its end", r#""Минуту, проверяю.""#),
+    row(Setting::Hours, ("hours", "часы"), "в какие часы бывает ответ, с какого по какой: «в шесть» с [9, 20] — это 18:00", "the hours that an answer may name, from and to: \"at six\" with [9, 20] is 18:00", "[9, 20]"),
     row(Setting::Query, ("query", "параметры"), "параметры адреса: ?имя=значение", "parameters of the address: ?name=value", "#{ number: 5 }"),
 ];
 
@@ -146,6 +149,7 @@ const WINDOW: &[Setting] = &[
     Setting::MaxDigits,
     Setting::Terminator,
     Setting::Interdigit,
+    Setting::Hours,
 ];
 /// Those of a question that is asked again.
 const ASKING: &[Setting] = &[Setting::Attempts, Setting::NoInput, Setting::NoMatch];
@@ -246,6 +250,8 @@ pub(super) struct Options {
     pub(super) answer_ms: Option<u64>,
     pub(super) filler: Dynamic,
     pub(super) query: Map,
+    /// Hours that an answer may name, from and to.
+    pub(super) hours: Option<Hours>,
 }
 
 impl Options {
@@ -274,6 +280,7 @@ impl Options {
             answer_ms: None,
             filler: Dynamic::UNIT,
             query: Map::new(),
+            hours: None,
         }
     }
 
@@ -347,6 +354,7 @@ impl Options {
             Setting::Speed => self.speed_percent = speed(value, l)?,
             Setting::AnswerTime => self.answer_ms = Some(seconds(value, 0.1, 60.0, l)?),
             Setting::Filler => self.filler = value.clone(),
+            Setting::Hours => self.hours = Some(hours(value, l)?),
             Setting::Query => {
                 let query = value.read_lock::<Map>().map(|map| map.clone());
                 self.query = query.ok_or_else(|| {
@@ -467,6 +475,29 @@ fn voice(value: &Dynamic, l: Language) -> Result<String, String> {
                 "a voice's name in govorun.yaml"
             )
         })
+}
+
+/// From and to, both within a day.
+fn hours(value: &Dynamic, l: Language) -> Result<Hours, String> {
+    let list = value.read_lock::<Array>();
+    let list: Vec<i64> = list
+        .iter()
+        .flat_map(|list| list.iter())
+        .filter_map(|hour| hour.as_int().ok())
+        .collect();
+    let hour = |hour: i64| i8::try_from(hour).ok().filter(|h| (0..=24).contains(h));
+    match list.as_slice() {
+        [from, to] if from < to => hour(*from).zip(hour(*to)),
+        _ => None,
+    }
+    .map(|(from, to)| Hours { from, to })
+    .ok_or_else(|| {
+        tr!(
+            l,
+            "[с какого, по какой] час, от 0 до 24: [9, 20]",
+            "[from, to], whole hours from 0 to 24: [9, 20]"
+        )
+    })
 }
 
 /// Percent.

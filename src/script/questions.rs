@@ -30,6 +30,9 @@ const KINDS: [(&str, &str); 7] = [
     ("played", "проиграно"),
 ];
 
+/// What `unsure` can name.
+const UNSURE: [&str; 6] = ["number", "sum", "date", "time", "phone", "digits"];
+
 struct Questions<'a> {
     known: &'a Known<'a>,
     /// Variables that hold nothing but replies.
@@ -51,6 +54,7 @@ pub(super) fn inspect(ast: &AST, known: &Known<'_>) -> Found {
         match nodes.last() {
             Some(ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at))) => {
                 questions.compared_with(call);
+                questions.looked_for(call);
                 if let Some(word) = words::function(&call.name).filter(|_| !call.is_qualified()) {
                     questions.question(word.en, call, *at);
                 }
@@ -304,6 +308,36 @@ impl Questions<'_> {
             }
             _ => {}
         }
+    }
+
+    /// `"time" in answer.неясно`: each language has its own names.
+    fn looked_for(&mut self, call: &FnCallExpr) {
+        let ("contains", [Expr::Dot(parts, ..), Expr::StringConstant(word, position)]) =
+            (call.name.as_str(), call.args.as_slice())
+        else {
+            return;
+        };
+        let Expr::Property(property, _) = &parts.rhs else {
+            return;
+        };
+        let Some(("unsure", is_ru)) = field_of(&property.2) else {
+            return;
+        };
+        let names = WORDS
+            .iter()
+            .filter(|w| matches!(w.kind, Kind::Field(..)) && UNSURE.contains(&w.en))
+            .map(|w| if is_ru { w.ru } else { w.en });
+        if names.clone().any(|name| name == word.as_str()) {
+            return;
+        }
+        let list = names.collect::<Vec<_>>().join(", ");
+        let l = self.known.language;
+        let message = tr!(
+            l,
+            "здесь никогда не бывает «{word}». Бывает: {list}",
+            "{word:?} is never in there. There are: {list}"
+        );
+        self.warn(*position, message);
     }
 
     /// A loop without an end that asks, and is left only by an understood answer.

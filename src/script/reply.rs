@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Zoned;
-use jiff::civil::DateTime;
+use jiff::civil::{DateTime, Time};
 use rhai::{Dynamic, Map};
 
 use crate::call::{Reply, ReplyKind};
@@ -13,12 +13,49 @@ use super::words::{answer_en, answer_ru};
 
 /// A reply in a script's hand. Cheap to clone, never changes. Figures are read when the script asks for them.
 #[derive(Clone)]
-pub(super) struct ScriptReply(Arc<Reply>, DateTime);
+pub(super) struct ScriptReply(Arc<Reply>, DateTime, Option<Hours>);
+
+/// Whole hours of a day between which an answer lies, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hours {
+    pub(super) from: i8,
+    /// Up to 24.
+    pub(super) to: i8,
+}
+
+impl Hours {
+    fn holds(self, time: Time) -> bool {
+        let minutes = i32::from(time.hour()) * 60 + i32::from(time.minute());
+        (i32::from(self.from) * 60..=i32::from(self.to) * 60).contains(&minutes)
+    }
+
+    /// The one reading that lies within; what was sure stays so.
+    fn choose(self, found: Found<Span<Time>>) -> Found<Span<Time>> {
+        let Found::Unsure(readings) = &found else {
+            return found;
+        };
+        let mut within = readings.iter().filter(|span| {
+            [span.from, span.to]
+                .into_iter()
+                .flatten()
+                .all(|t| self.holds(t))
+        });
+        match (within.next(), within.next()) {
+            (Some(one), None) => Found::Sure(*one),
+            _ => found,
+        }
+    }
+}
 
 impl ScriptReply {
     /// Wraps what was said at `now`, by the call's clock: "завтра" counts from here.
     pub(super) fn new(reply: Reply, now: &Zoned) -> Self {
-        Self(Arc::new(reply), now.datetime())
+        Self(Arc::new(reply), now.datetime(), None)
+    }
+
+    /// The same where the dialog knows between which hours the answer lies.
+    pub(super) fn within(self, hours: Option<Hours>) -> Self {
+        Self(self.0, self.1, hours)
     }
 
     /// What was said; keys where nothing was.
@@ -68,13 +105,24 @@ impl ScriptReply {
 
     /// The time as `17:30`, a stretch as `#{ from, to }`; `()` where there is none for sure.
     pub(super) fn time(&self) -> Dynamic {
+        shown(self.heard_time(), |time| time.strftime("%H:%M").to_string())
+    }
+
+    fn heard_time(&self) -> Found<Span<Time>> {
         let found = phrases::time(self.0.text.as_str(), self.heard_at());
-        shown(found, |time| time.strftime("%H:%M").to_string())
+        match self.2 {
+            Some(hours) => hours.choose(found),
+            None => found,
+        }
     }
 
     /// Names of the fields that were spoken of unclearly, English.
     pub(super) fn unsure(&self) -> Vec<&'static str> {
-        Extracted::of(self.0.text.as_str(), self.heard_at()).unsure()
+        let mut names = Extracted::of(self.0.text.as_str(), self.heard_at()).unsure();
+        if !self.heard_time().is_unsure() {
+            names.retain(|name| *name != "time");
+        }
+        names
     }
 
     /// The reply itself.
@@ -138,7 +186,7 @@ mod tests {
         let mut reply = Reply::empty(ReplyKind::Speech);
         reply.text = Spoken::new(text);
         // A Tuesday, at noon.
-        ScriptReply(Arc::new(reply), "2026-11-24T12:00".parse().unwrap())
+        ScriptReply(Arc::new(reply), "2026-11-24T12:00".parse().unwrap(), None)
     }
 
     #[test]
@@ -155,6 +203,24 @@ mod tests {
         assert_eq!(said("две тысячи").sum().as_int(), Ok(2_000));
         assert_eq!(said("полтора").number().as_float(), Ok(1.5));
         assert!(said("погода").phone().is_unit());
+    }
+
+    #[test]
+    fn hours_of_the_day_make_a_time_sure() {
+        let within = |text: &str, from, to| {
+            let reply = said(text).within(Some(Hours { from, to }));
+            let time = reply.time();
+            (
+                time.into_string().unwrap_or_default(),
+                reply.unsure().contains(&"time"),
+            )
+        };
+        assert_eq!(within("завтра в шесть", 9, 20), ("18:00".to_owned(), false));
+        assert_eq!(within("в десять", 9, 20), ("10:00".to_owned(), false));
+        assert_eq!(within("в полшестого", 9, 20), ("17:30".to_owned(), false));
+        assert_eq!(within("в девять", 8, 22), (String::new(), true));
+        // What was said for sure isn't changed.
+        assert_eq!(within("в семь утра", 9, 20), ("07:00".to_owned(), false));
     }
 
     #[test]

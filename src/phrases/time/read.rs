@@ -120,6 +120,8 @@ const BEFORE_HOUR: &[&str] = &[
     "не",
     "между",
     "between",
+    // "в районе шести"
+    "районе",
 ];
 
 impl Reader<'_> {
