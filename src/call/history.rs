@@ -119,6 +119,8 @@ pub mod kind {
     pub const TRANSFER: &str = "transfer";
     /// A server was asked in mid-call, and what it answered.
     pub const WEB: &str = "web";
+    /// The end was told to 1C by a callback, or couldn't be.
+    pub const CALLBACK: &str = "callback";
     /// A fault: a script's, with file and line, or the runtime's.
     pub const FAULT: &str = "fault";
     /// Times of a turn on one clock (rule 9 of "Hearing").

@@ -37,7 +37,7 @@ pub use choice::{Choice, Hears};
 pub use history::HistoryEvent;
 pub use journal::Journal;
 pub use line::{CallInfo, Direction, Line, LineError};
-pub use order::Order;
+pub use order::{Order, OrderPatch};
 pub use parts::{Awaited, CallParts};
 pub use registry::Registry;
 pub use reply::{Reply, ReplyKind};

@@ -56,3 +56,20 @@ impl Order {
         }
     }
 }
+
+/// What may be changed of an order while it waits. `None` leaves it as it is; an inner `None` takes it away.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OrderPatch {
+    /// Higher goes first.
+    pub priority: Option<i32>,
+    /// Not to be called before.
+    pub not_before: Option<Option<Timestamp>>,
+    /// Not to be called after.
+    pub expires: Option<Option<Timestamp>>,
+    /// What the dialog is given, all of it.
+    pub params: Option<Map<String, Value>>,
+    /// How often at most.
+    pub attempts: Option<u32>,
+    /// Where the end is told, too.
+    pub callback: Option<Option<String>>,
+}

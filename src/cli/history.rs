@@ -144,7 +144,8 @@ pub(super) fn table(events: &[Value]) -> Vec<String> {
 
 fn at_ms(event: &Value) -> Option<i64> {
     let at: Timestamp = event["at"].as_str()?.parse().ok()?;
-    Some(at.as_millisecond())
+    // A time for 1C has whole seconds; the rest stands beside it.
+    Some(at.as_millisecond() + event["ms"].as_i64().unwrap_or(0))
 }
 
 fn row(event: &Value, from_ms: i64) -> String {

@@ -6,9 +6,12 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::routing::post;
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;
+use super::routes::Route;
+use super::schema::{count, either, list, named, object, text, whole};
 use super::{HttpState, body, dialogs, form, orders};
 use crate::call::Order;
 use crate::store::Added;
@@ -20,11 +23,51 @@ const MAX_BODY: usize = 8 * 1024 * 1024;
 /// Most wrong lines that are named.
 const MAX_TOLD: usize = 100;
 
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::of("POST", "/api/v1/calls/batch", "order_batch", post(create))
+            .title("Заказать много звонков", "Order many calls")
+            .takes(json!({ "type": "array", "items": named("Order"), "minItems": 1, "maxItems": MAX_ORDERS }))
+            .or_takes("application/x-ndjson")
+            .answers(200, "приняты", "taken", named("Batch"))
+            .answers(
+                422,
+                "не принят ни один",
+                "none was taken",
+                either(vec![named("BatchRefused"), named("Refusal")]),
+            ),
+    ]
+}
+
+pub(super) fn forms() -> Vec<(&'static str, Value)> {
+    let conflict = object(vec![
+        ("line", whole(1, i64::MAX)),
+        ("id", text()),
+        ("code", text()),
+    ]);
+    vec![
+        (
+            "Batch",
+            object(vec![
+                ("accepted", count()),
+                ("repeated", count()),
+                ("conflicts", list(conflict)),
+                ("ids", list(text())),
+            ]),
+        ),
+        (
+            "BatchRefused",
+            object(vec![
+                ("error", named("Error")),
+                ("errors", list(named("Error"))),
+                ("accepted", count()),
+            ]),
+        ),
+    ]
+}
+
 /// `POST /api/v1/calls/batch`
-pub(super) async fn create(
-    State(state): State<HttpState>,
-    request: Request,
-) -> Result<Response, Refusal> {
+async fn create(State(state): State<HttpState>, request: Request) -> Result<Response, Refusal> {
     let _turn = state
         .batches()
         .acquire()

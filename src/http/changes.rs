@@ -6,12 +6,14 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::routing::get;
 use serde_json::{Value, json};
 
 use super::orders::{answer, path_id};
 use super::refusal::Refusal;
+use super::routes::Route;
+use super::schema::{named, usual, whole};
 use super::{HttpState, query, report};
-use crate::config::nearest;
 use crate::store::MAX_PAGE;
 
 /// Rows of a page where the request doesn't say.
@@ -21,26 +23,65 @@ const MAX_WAIT: u64 = 60;
 /// Within this time of a commit its cursor is known.
 const ANNOUNCED: Duration = Duration::from_millis(500);
 
-/// Whole numbers of a query: `(name, usual, least, most)`, and nothing else in it.
-fn numbers<const N: usize>(
+pub(super) fn routes() -> Vec<Route> {
+    let most = i64::try_from(MAX_PAGE).unwrap_or(i64::MAX);
+    vec![
+        Route::of("GET", "/api/v1/changes", "changes", get(list))
+            .title(
+                "Всё, что изменилось, по порядку: ничего не пропустится и не повторится",
+                "All that changed, in order: nothing is skipped or told twice",
+            )
+            .asks(
+                "after",
+                usual(whole(0, i64::MAX), 0),
+                "cursor прошлого ответа; вначале 0",
+                "the last answer's cursor; 0 at first",
+            )
+            .asks(
+                "limit",
+                usual(whole(1, most), USUAL_PAGE),
+                "сколько изменений, не больше",
+                "at most so many",
+            )
+            .asks(
+                "wait",
+                usual(whole(0, MAX_WAIT as i64), 0),
+                "ждать нового, секунд",
+                "wait for news, seconds",
+            )
+            .answers(200, "изменения", "the changes", named("Changes")),
+        Route::of(
+            "GET",
+            "/api/v1/calls/{id}/events",
+            "call_events",
+            get(events),
+        )
+        .title("История звонка по порядку", "A call's history, in order")
+        .asks(
+            "after",
+            usual(whole(0, i64::MAX), 0),
+            "after прошлого ответа",
+            "the last answer's after",
+        )
+        .asks(
+            "limit",
+            usual(whole(1, most), most),
+            "сколько строк, не больше",
+            "at most so many lines",
+        )
+        .answers(200, "строки истории", "lines of history", named("Events")),
+    ]
+}
+
+/// Whole numbers of a query: `(name, usual, least, most)`. That nothing else is in it the table has seen to.
+pub(super) fn numbers<const N: usize>(
     raw: Option<&str>,
     known: [(&str, u64, u64, u64); N],
 ) -> Result<[u64; N], Refusal> {
     let mut found = known.map(|(_, usual, _, _)| usual);
     for (name, value) in query::parse(raw.unwrap_or_default())? {
         let Some(at) = known.iter().position(|(key, ..)| *key == name) else {
-            let all = known.map(|(key, ..)| key);
-            let short: String = name.chars().take(40).collect();
-            let near = nearest(&name, all)
-                .map(|near| format!("{near}? "))
-                .unwrap_or_default();
-            let all = all.join(", ");
-            return Err(Refusal::field(
-                "unknown_field",
-                &short,
-                format!("параметра {short} нет; {near}Есть: {all}"),
-                format!("there is no parameter {short}; {near}There are: {all}"),
-            ));
+            continue;
         };
         let (key, _, least, most) = known[at];
         found[at] = match value.parse::<u64>() {
@@ -59,7 +100,7 @@ fn numbers<const N: usize>(
 }
 
 /// `GET /api/v1/changes?after=&limit=&wait=`: where there is nothing yet, it waits up to `wait` seconds.
-pub(super) async fn list(
+async fn list(
     State(state): State<HttpState>,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Refusal> {
@@ -99,7 +140,11 @@ pub(super) async fn list(
         if changes.is_empty() && wait > 0 && grows.await {
             continue;
         }
-        let told: Vec<Value> = changes.iter().map(report::change).collect();
+        let telling = state.telling();
+        let told: Vec<Value> = changes
+            .iter()
+            .map(|change| report::change(change, &telling))
+            .collect();
         let more = told.len() == limit;
         return Ok(answer(
             StatusCode::OK,
@@ -109,7 +154,7 @@ pub(super) async fn list(
 }
 
 /// `GET /api/v1/calls/{id}/events?after=&limit=`
-pub(super) async fn events(
+async fn events(
     State(state): State<HttpState>,
     path: Result<Path<String>, PathRejection>,
     RawQuery(raw): RawQuery,
@@ -128,7 +173,11 @@ pub(super) async fn events(
         .map_err(|error| Refusal::store(&error))?
         .ok_or_else(Refusal::no_call)?;
     let next = events.last().map_or(after, |event| event.seq);
-    let told: Vec<Value> = events.iter().map(report::event).collect();
+    let telling = state.telling();
+    let told: Vec<Value> = events
+        .iter()
+        .map(|event| report::event(event, &telling))
+        .collect();
     let more = told.len() == limit;
     Ok(answer(
         StatusCode::OK,

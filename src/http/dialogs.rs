@@ -6,18 +6,101 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::json;
+use axum::routing::{get, post};
+use serde_json::{Value, json};
 
 use super::HttpState;
 use super::orders::answer;
 use super::query;
 use super::refusal::Refusal;
+use super::report::Telling;
+use super::routes::Route;
+use super::schema::{count, list as list_of, maybe, named, object, text, text_of, time, told};
 use crate::call::{Fault, Order};
 use crate::config::nearest;
-use crate::script::{LibraryStatus, RollbackError, Version};
+use crate::script::{LibraryStatus, OlderVersion, RollbackError, Version};
 
 /// Most names in a message.
 const MAX_NAMED: usize = 20;
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::of("GET", "/api/v1/dialogs", "dialogs", get(list))
+            .title(
+                "Диалоги, их версия и ошибки",
+                "Dialogs, their version, their faults",
+            )
+            .answers(200, "диалоги", "the dialogs", named("Dialogs")),
+        Route::of(
+            "POST",
+            "/api/v1/dialogs/rollback",
+            "rollback_dialogs",
+            post(rollback),
+        )
+        .title(
+            "Вернуть прежнюю версию диалогов",
+            "Bring an older version of the dialogs back",
+        )
+        .asks(
+            "version",
+            text_of(0, 200),
+            "какую; иначе предыдущую",
+            "which; else the one before",
+        )
+        .answers(
+            200,
+            "вернули",
+            "done",
+            object(vec![("from", text()), ("version", text())]),
+        )
+        .refuses(&[409]),
+        Route::of("GET", "/api/v1/dialogs/{name}", "dialog", get(show))
+            .title("Один диалог", "One dialog")
+            .answers(200, "диалог", "the dialog", named("Dialog")),
+    ]
+}
+
+pub(super) fn forms() -> Vec<(&'static str, Value)> {
+    let fault = vec![
+        ("file", text()),
+        ("line", count()),
+        ("column", count()),
+        ("message", text()),
+    ];
+    let dialog = vec![
+        ("name", text()),
+        ("title", text()),
+        ("version", text()),
+        ("since", time()),
+        ("faults", list_of(named("Fault"))),
+    ];
+    vec![
+        ("Fault", object(fault)),
+        ("Dialog", object(dialog)),
+        ("Dialogs", status_told_form()),
+    ]
+}
+
+told! {
+    /// What the library holds.
+    fn status_told(status: &LibraryStatus, telling: &Telling), status_told_form {
+        "version": text() => status.version,
+        "since": time() => telling.at(status.since),
+        "dialogs": list_of(object(vec![("name", text()), ("title", text())])) => status.dialogs,
+        "faults": list_of(named("Fault")) => status.faults,
+        "warnings": list_of(named("Fault")) => status.warnings,
+        "rolled_back_from": maybe(text()) => status.rolled_back_from,
+        "older": list_of(older_form()) => status.older.iter().map(|o| older(o, telling)).collect::<Vec<Value>>(),
+    }
+}
+
+told! {
+    /// A version that ran before.
+    fn older(older: &OlderVersion, telling: &Telling), older_form {
+        "version": text() => older.version,
+        "since": time() => telling.at(older.since),
+    }
+}
 
 /// The names of one moment: a batch is checked against one reading of the library.
 pub(super) struct Names(Arc<Version>);
@@ -90,13 +173,16 @@ async fn status(state: &HttpState) -> Result<LibraryStatus, Refusal> {
 }
 
 /// `GET /api/v1/dialogs`
-pub(super) async fn list(State(state): State<HttpState>) -> Result<Response, Refusal> {
+async fn list(State(state): State<HttpState>) -> Result<Response, Refusal> {
     let status = status(&state).await?;
-    Ok(answer(StatusCode::OK, &json!(status)))
+    Ok(answer(
+        StatusCode::OK,
+        &status_told(&status, &state.telling()),
+    ))
 }
 
 /// `GET /api/v1/dialogs/{name}`: with the faults of its own files only.
-pub(super) async fn show(
+async fn show(
     State(state): State<HttpState>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
@@ -115,28 +201,22 @@ pub(super) async fn show(
         "name": dialog.name,
         "title": dialog.title,
         "version": status.version,
-        "since": status.since,
+        "since": state.telling().at(status.since),
         "faults": faults,
     });
     Ok(answer(StatusCode::OK, &told))
 }
 
 /// `POST /api/v1/dialogs/rollback[?version=ID]`: new calls get the version before, or the one that is named.
-pub(super) async fn rollback(
+async fn rollback(
     State(state): State<HttpState>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let mut wanted = None;
     for (name, value) in query::parse(query.as_deref().unwrap_or_default())? {
-        if name != "version" {
-            return Err(Refusal::field(
-                "unknown",
-                &name,
-                format!("параметра {name} здесь нет; есть version"),
-                format!("there is no {name} here; there is version"),
-            ));
+        if name == "version" && !value.is_empty() {
+            wanted = Some(value);
         }
-        wanted = Some(value);
     }
     let library = Arc::clone(state.library());
     let done = tokio::task::spawn_blocking(move || library.rollback(wanted.as_deref())).await;

@@ -1,12 +1,13 @@
 //! An order as it comes in, from JSON or from a query, checked field by field into [`Order`]. Pure: no store, no dialogs.
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::refusal::{Refusal, ident};
+use super::schema::{closed, either, list, maybe, saying, text_of, usual, whole};
+use super::time;
 use crate::call::Order;
 use crate::config::{is_url, nearest};
 use crate::ident::{CallId, Phone};
@@ -18,7 +19,9 @@ const MAX_PARAM_NAME: usize = 64;
 /// Longest value of a parameter, bytes of its text.
 pub(super) const MAX_PARAM_BYTES: usize = 4096;
 /// Longest name of a dialog or prompt, characters.
-const MAX_NAME: usize = 200;
+pub(super) const MAX_NAME: usize = 200;
+/// Longest address of a callback, characters.
+const MAX_URL: usize = 2000;
 /// The fields of an order.
 pub(super) const FIELDS: [&str; 10] = [
     "id",
@@ -32,6 +35,44 @@ pub(super) const FIELDS: [&str; 10] = [
     "attempts",
     "callback",
 ];
+
+/// A telephone number.
+pub(super) fn phone_form() -> Value {
+    serde_json::json!({ "type": "string", "pattern": "^\\+?[0-9]{2,20}$", "examples": ["+79121234567"] })
+}
+
+/// The forms of orders.
+pub(super) fn forms() -> Vec<(&'static str, Value)> {
+    let when = || {
+        saying(
+            maybe(text_of(1, 40)),
+            "2026-11-25T10:00:00, 2026-11-25T10:00:00+03:00",
+        )
+    };
+    let bare = either(vec![
+        text_of(0, MAX_PARAM_BYTES - 1),
+        serde_json::json!({ "type": ["number", "boolean", "null"] }),
+    ]);
+    let params = serde_json::json!({
+        "type": "object",
+        "maxProperties": MAX_PARAMS,
+        "propertyNames": text_of(1, MAX_PARAM_NAME),
+        "additionalProperties": either(vec![bare.clone(), list(bare)]),
+    });
+    let fields = [
+        ("id", maybe(text_of(1, CallId::MAX_CHARS))),
+        ("phone", phone_form()),
+        ("dialog", text_of(1, MAX_NAME)),
+        ("params", maybe(params)),
+        ("file", maybe(text_of(1, MAX_NAME))),
+        ("priority", usual(maybe(whole(-100, 100)), 0)),
+        ("not_before", when()),
+        ("expires", when()),
+        ("attempts", usual(maybe(whole(1, 20)), 1)),
+        ("callback", maybe(text_of(1, MAX_URL))),
+    ];
+    vec![("Order", closed(&fields, &["phone", "dialog"]))]
+}
 
 /// An order out of a JSON object. `zone` is meant where a time has none.
 pub(super) fn from_json(value: &Value, zone: &TimeZone) -> Result<Order, Refusal> {
@@ -50,14 +91,14 @@ pub(super) fn from_json(value: &Value, zone: &TimeZone) -> Result<Order, Refusal
     if let Some(params) = present(map, "params") {
         order.params = checked_params(params)?;
     }
-    if let Some(priority) = whole(map, "priority", -100, 100)? {
+    if let Some(priority) = number(map, "priority", -100, 100)? {
         order.priority = i32::try_from(priority).unwrap_or_default();
     }
-    if let Some(attempts) = whole(map, "attempts", 1, 20)? {
+    if let Some(attempts) = number(map, "attempts", 1, 20)? {
         order.attempts = u32::try_from(attempts).unwrap_or(1);
     }
-    order.not_before = time(map, "not_before", zone)?;
-    order.expires = time(map, "expires", zone)?;
+    order.not_before = moment(map, "not_before", zone)?;
+    order.expires = moment(map, "expires", zone)?;
     if let (Some(from), Some(to)) = (order.not_before, order.expires)
         && to <= from
     {
@@ -69,7 +110,7 @@ pub(super) fn from_json(value: &Value, zone: &TimeZone) -> Result<Order, Refusal
         ));
     }
     if let Some(url) = text(map, "callback")? {
-        if !is_url(url, &["http://", "https://"]) {
+        if url.chars().count() > MAX_URL || !is_url(url, &["http://", "https://"]) {
             return Err(Refusal::field(
                 "bad_url",
                 "callback",
@@ -222,7 +263,7 @@ fn name(field: &str, text: &str, more: &str) -> Result<(), Refusal> {
     Err(Refusal::field("bad_name", field, ru, en))
 }
 
-fn whole(
+fn number(
     map: &Map<String, Value>,
     key: &str,
     least: i64,
@@ -247,8 +288,8 @@ fn whole(
     }
 }
 
-/// RFC 3339, or 1C's `2026-11-25T10:00:00` in `zone`.
-fn time(
+/// RFC 3339, or 1C's `2026-11-25T10:00:00` in `zone`; 1C's empty date is none.
+fn moment(
     map: &Map<String, Value>,
     key: &str,
     zone: &TimeZone,
@@ -264,16 +305,7 @@ fn time(
             "a time is wanted: 2026-11-25T10:00:00 (the server's clock) or 2026-11-25T10:00:00+03:00",
         )
     };
-    // Both parsers take more than we promise (a bare date, for instance, would be midnight).
-    if text.len() > 40 || !text.contains(['T', 't', ' ']) {
-        return Err(wrong());
-    }
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(Some(at));
-    }
-    let local: DateTime = text.parse().map_err(|_| wrong())?;
-    let zoned = local.to_zoned(zone.clone()).map_err(|_| wrong())?;
-    Ok(Some(zoned.timestamp()))
+    time::read(text, zone).ok_or_else(wrong)
 }
 
 fn checked_params(value: &Value) -> Result<Map<String, Value>, Refusal> {

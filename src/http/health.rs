@@ -5,10 +5,42 @@ use std::fmt::Write;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use serde_json::{Value, json};
 
 use super::HttpState;
 use super::orders::answer;
+use super::routes::Route;
+use super::schema::{flag, list, named, object, text, word};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::of("GET", "/healthz", "healthz", get(healthz))
+            .title("Всё ли работает", "Whether all works")
+            .open()
+            .answers(200, "всё работает", "all works", named("Health"))
+            .answers(
+                503,
+                "что-то не работает",
+                "something doesn't",
+                named("Health"),
+            ),
+        Route::of("GET", "/metrics", "metrics", get(metrics))
+            .title("Числа для Prometheus", "Numbers for Prometheus")
+            .answers_as(200, "числа", "the numbers", "text/plain", text()),
+    ]
+}
+
+pub(super) fn forms() -> Vec<(&'static str, Value)> {
+    let part = object(vec![("name", text()), ("ok", flag()), ("text", text())]);
+    let health = object(vec![
+        ("status", word(["ok", "failed"])),
+        ("version", text()),
+        ("failed", list(text())),
+        ("parts", list(part)),
+    ]);
+    vec![("Health", health)]
+}
 
 /// How a part of the runtime fares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +141,7 @@ fn seconds(ms: u64) -> String {
 }
 
 /// `GET /healthz`: 200 when every part does its work, else 503 with the names of those that don't. Open to all, so no personal word in it.
-pub(super) async fn healthz(State(state): State<HttpState>) -> Response {
+async fn healthz(State(state): State<HttpState>) -> Response {
     let store = match state.store().health().await {
         Ok(health) => match health.fault {
             None => HealthPart {
@@ -154,7 +186,7 @@ pub(super) async fn healthz(State(state): State<HttpState>) -> Response {
 }
 
 /// `GET /metrics`
-pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
+async fn metrics(State(state): State<HttpState>) -> Response {
     let mut text = String::new();
     // Writing to a String can't fail.
     let _ = writeln!(

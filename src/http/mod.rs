@@ -6,8 +6,11 @@
 //!                                                              ├─ changes  GET /api/v1/changes, …/events
 //!                                                              ├─ dialogs  GET /api/v1/dialogs
 //!                                                              ├─ drain    GET/POST/DELETE /api/v1/drain
-//!                                                              └─ health   GET /healthz, /metrics
+//!                                                              ├─ health   GET /healthz, /metrics
+//!                                                              └─ openapi  GET /api/v1/openapi.json
 //! ```
+//!
+//! The paths are one table in [`routes`], from which the router and the OpenAPI document are built; it says how a new request joins.
 //!
 //! What HTTP needs of the rest is in [`HttpState`]: the store, the library of dialogs, and small closures for what the app
 //! joins (the parts' health and numbers, hanging up a call that is cancelled).
@@ -20,45 +23,21 @@ mod dialogs;
 mod drain;
 mod form;
 mod health;
+mod openapi;
 mod orders;
 mod query;
 mod refusal;
 mod report;
+mod routes;
+mod schema;
 mod serve;
 mod state;
 #[cfg(test)]
 mod tests;
+mod time;
+mod titles;
 
 pub use auth::OpenToAll;
 pub use health::{HealthPart, Histogram, Metric, Number};
 pub use serve::{Limits, serve};
 pub use state::HttpState;
-
-use axum::routing::{get, post};
-use axum::{Router, middleware};
-
-/// Every path that is served.
-fn router(state: HttpState) -> Router {
-    Router::new()
-        .route("/call", orders::simple_route())
-        .route("/api/v1/calls", post(orders::create))
-        .route("/api/v1/calls/batch", post(batch::create))
-        .route(
-            "/api/v1/calls/{id}",
-            get(orders::show).delete(orders::cancel),
-        )
-        .route("/api/v1/calls/{id}/events", get(changes::events))
-        .route("/api/v1/changes", get(changes::list))
-        .route("/api/v1/dialogs", get(dialogs::list))
-        .route("/api/v1/dialogs/rollback", post(dialogs::rollback))
-        .route("/api/v1/dialogs/{name}", get(dialogs::show))
-        .route(
-            "/api/v1/drain",
-            get(drain::show).post(drain::begin).delete(drain::end),
-        )
-        .route("/healthz", get(health::healthz))
-        .route("/metrics", get(health::metrics))
-        .layer(middleware::from_fn_with_state(state.clone(), auth::guard))
-        .layer(middleware::from_fn_with_state(state.clone(), refusal::tell))
-        .with_state(state)
-}

@@ -4,14 +4,99 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, delete, get, post};
 use serde_json::Value;
 
 use super::refusal::{JSON, Refusal, ident};
+use super::routes::Route;
+use super::schema::{named, text_of};
 use super::{HttpState, body, dialogs, form, query, report};
 use crate::call::{Order, Status};
 use crate::ident::CallId;
 use crate::store::{Added, CallRecord, Cancelled};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::of("GET", "/call", "simple_order", simple_route())
+            .title(
+                "Самый простой заказ; все прочие параметры получает диалог",
+                "The simplest order; all other parameters go to the dialog",
+            )
+            .needs("phone", form::phone_form(), "кому звонить", "whom to call")
+            .needs(
+                "dialog",
+                text_of(1, form::MAX_NAME),
+                "каким диалогом",
+                "by which dialog",
+            )
+            .asks(
+                "id",
+                text_of(0, 100),
+                "ваш номер звонка",
+                "your own id of the call",
+            )
+            .asks(
+                "file",
+                text_of(0, form::MAX_NAME),
+                "файл, который проиграть сначала",
+                "a prompt to play first",
+            )
+            .takes_any()
+            .answers(
+                201,
+                "заказан и записан на диск",
+                "taken, and on disk",
+                named("Accepted"),
+            )
+            .answers(
+                200,
+                "этот же заказ уже был",
+                "the same order was here before",
+                named("Accepted"),
+            )
+            .refuses(&[409]),
+        Route::of("POST", "/api/v1/calls", "order", post(create))
+            .title("Заказать звонок", "Order a call")
+            .takes(named("Order"))
+            .answers(
+                201,
+                "заказан и записан на диск",
+                "taken, and on disk",
+                named("Accepted"),
+            )
+            .answers(
+                200,
+                "этот же заказ уже был",
+                "the same order was here before",
+                named("Accepted"),
+            )
+            .refuses(&[409]),
+        Route::of("GET", "/api/v1/calls/{id}", "show_call", get(show))
+            .title(
+                "Звонок: состояние, итог, данные, разговор",
+                "A call: status, outcome, data, transcript",
+            )
+            .answers(200, "звонок", "the call", named("Call")),
+        Route::of(
+            "DELETE",
+            "/api/v1/calls/{id}",
+            "cancel_call",
+            delete(cancel),
+        )
+        .title(
+            "Отменить заказ или положить трубку",
+            "Cancel an order, or hang up",
+        )
+        .answers(200, "отменён", "cancelled", named("Call"))
+        .answers(
+            202,
+            "звонок идёт, сейчас будет положена трубка",
+            "it goes on and is being hung up",
+            named("Call"),
+        )
+        .refuses(&[409]),
+    ]
+}
 
 /// An answer of JSON.
 pub(super) fn answer(status: StatusCode, value: &Value) -> Response {
@@ -32,16 +117,13 @@ pub(super) fn path_id(path: Result<Path<String>, PathRejection>) -> Result<CallI
 }
 
 /// `POST /api/v1/calls`
-pub(super) async fn create(
-    State(state): State<HttpState>,
-    request: Request,
-) -> Result<Response, Refusal> {
+async fn create(State(state): State<HttpState>, request: Request) -> Result<Response, Refusal> {
     let value = body::one(&state, request).await?;
     accept(&state, form::from_json(&value, state.zone())?).await
 }
 
 /// `GET /call`; a HEAD, which would be answered by the same handler, must not order a call.
-pub(super) fn simple_route() -> MethodRouter<HttpState> {
+fn simple_route() -> MethodRouter<HttpState> {
     get(simple).head(|| async {
         let mut response = StatusCode::METHOD_NOT_ALLOWED.into_response();
         response
@@ -64,7 +146,10 @@ async fn accept(state: &HttpState, order: Order) -> Result<Response, Refusal> {
     if let Err(refusal) = dialogs::fits(state, &order) {
         // What was taken once is answered as then, even where its dialog has gone since.
         return match known(state, &order.id, &hash).await? {
-            Some(record) => Ok(answer(StatusCode::OK, &report::accepted(&record))),
+            Some(record) => Ok(answer(
+                StatusCode::OK,
+                &report::accepted(&record, &state.telling()),
+            )),
             None => Err(refusal),
         };
     }
@@ -72,9 +157,15 @@ async fn accept(state: &HttpState, order: Order) -> Result<Response, Refusal> {
     match added.map_err(|error| Refusal::store(&error))? {
         Added::New(record) => {
             tracing::info!(call = %record.id, dialog = %record.dialog, "an order was taken");
-            Ok(answer(StatusCode::CREATED, &report::accepted(&record)))
+            Ok(answer(
+                StatusCode::CREATED,
+                &report::accepted(&record, &state.telling()),
+            ))
         }
-        Added::Same(record) => Ok(answer(StatusCode::OK, &report::accepted(&record))),
+        Added::Same(record) => Ok(answer(
+            StatusCode::OK,
+            &report::accepted(&record, &state.telling()),
+        )),
         Added::Conflict => Err(conflict()),
     }
 }
@@ -85,31 +176,8 @@ pub(super) async fn known(
     id: &CallId,
     hash: &str,
 ) -> Result<Option<CallRecord>, Refusal> {
-    let found = state
-        .store()
-        .call(id)
-        .await
-        .map_err(|error| Refusal::store(&error))?;
-    Ok(found.filter(|record| as_order(record).is_some_and(|order| form::hash(&order) == hash)))
-}
-
-fn as_order(record: &CallRecord) -> Option<Order> {
-    let mut order = Order::simple(
-        record.id.clone(),
-        record.phone.clone()?,
-        record.dialog.clone(),
-    );
-    order.params = record.params.clone();
-    order.file = record.file.clone();
-    order.priority = record.priority;
-    order.not_before = record.not_before;
-    order.expires = record.expires;
-    order.attempts = record.attempts;
-    order.callback = record.callback.clone();
-    order.rules = record.rules.clone();
-    order.zone = record.zone.clone();
-    order.hours = record.hours.clone();
-    Some(order)
+    let found = state.store().repeated(id, hash).await;
+    found.map_err(|error| Refusal::store(&error))
 }
 
 pub(super) fn conflict() -> Refusal {
@@ -133,16 +201,19 @@ async fn record(state: &HttpState, id: &CallId) -> Result<CallRecord, Refusal> {
 }
 
 /// `GET /api/v1/calls/{id}`
-pub(super) async fn show(
+async fn show(
     State(state): State<HttpState>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let record = record(&state, &path_id(path)?).await?;
-    Ok(answer(StatusCode::OK, &report::call(&record)))
+    Ok(answer(
+        StatusCode::OK,
+        &report::call(&record, &state.telling()),
+    ))
 }
 
 /// `DELETE /api/v1/calls/{id}`: 200 when it is cancelled, 202 when it talks and is being hung up, 409 when it has ended.
-pub(super) async fn cancel(
+async fn cancel(
     State(state): State<HttpState>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
@@ -172,5 +243,5 @@ pub(super) async fn cancel(
         Cancelled::Unknown => return Err(Refusal::no_call()),
     };
     let record = record(&state, &id).await?;
-    Ok(answer(status, &report::call(&record)))
+    Ok(answer(status, &report::call(&record, &state.telling())))
 }

@@ -3,6 +3,7 @@
 //! 1C's `КодироватьСтроку` gives UTF-8; what was sent as windows-1251 is refused with a word on it, not guessed at.
 
 use super::refusal::Refusal;
+use crate::config::nearest;
 
 /// Most parameters of a query.
 const MAX_PAIRS: usize = 100;
@@ -32,6 +33,42 @@ pub(super) fn parse(query: &str) -> Result<Vec<(String, String)>, Refusal> {
         pairs.push((name, value));
     }
     Ok(pairs)
+}
+
+/// Refuses a query that has other names than `known`.
+pub(super) fn only(query: &str, known: &[&'static str]) -> Result<(), Refusal> {
+    for (name, _) in parse(query)? {
+        if !known.contains(&name.as_str()) {
+            return Err(unknown(&name, known));
+        }
+    }
+    Ok(())
+}
+
+fn unknown(name: &str, known: &[&'static str]) -> Refusal {
+    let short: String = name.chars().take(40).collect();
+    if known.is_empty() {
+        return Refusal::field(
+            "unknown_field",
+            &short,
+            format!("параметра {short} нет: у этого запроса их не бывает"),
+            format!("there is no parameter {short}: this request has none"),
+        );
+    }
+    let (near_ru, near_en) = match nearest(name, known.iter().copied()) {
+        Some(near) => (
+            format!("может быть, {near}? "),
+            format!("did you mean {near}? "),
+        ),
+        None => Default::default(),
+    };
+    let all = known.join(", ");
+    Refusal::field(
+        "unknown_field",
+        &short,
+        format!("параметра {short} нет; {near_ru}Есть: {all}"),
+        format!("there is no parameter {short}; {near_en}There are: {all}"),
+    )
 }
 
 fn not_utf8(name: &str) -> Refusal {

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::HttpState;
+use super::schema::{closed, maybe, named, object, text, whole};
 use crate::config::Language;
 use crate::ident::IdentError;
 
@@ -112,6 +113,19 @@ impl Refusal {
     }
 }
 
+/// The form of a refusal.
+pub(super) fn forms() -> Vec<(&'static str, Value)> {
+    let fields = [
+        ("code", text()),
+        ("message", text()),
+        ("field", maybe(text())),
+        ("line", whole(1, i64::MAX)),
+    ];
+    let error = closed(&fields, &["code", "message", "field"]);
+    let refusal = object(vec![("error", named("Error"))]);
+    vec![("Error", error), ("Refusal", refusal)]
+}
+
 /// Why an id or a number was refused, in both languages.
 pub(super) fn ident(field: &str, error: &IdentError) -> Refusal {
     let ru = match error {
@@ -182,8 +196,8 @@ fn by_status(status: StatusCode) -> Refusal {
         StatusCode::NOT_FOUND => Refusal::new(
             status,
             "no_path",
-            "такого адреса нет; есть /call, /api/v1/calls, /api/v1/changes, /api/v1/dialogs, /healthz",
-            "there is no such path; there are /call, /api/v1/calls, /api/v1/changes, /api/v1/dialogs, /healthz",
+            "такого адреса нет; все адреса — в /api/v1/openapi.json; самые нужные: /call, /api/v1/calls, /api/v1/changes",
+            "there is no such path; all are in /api/v1/openapi.json; those wanted most: /call, /api/v1/calls, /api/v1/changes",
         ),
         StatusCode::METHOD_NOT_ALLOWED => Refusal::new(
             status,

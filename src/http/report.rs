@@ -1,110 +1,187 @@
-//! What 1C is told of a call, its history and its changes: flat JSON with the names used everywhere.
+//! What 1C is told of a call, its history and its changes: flat JSON with the names used everywhere, and its forms.
+//!
+//! A field is one line: it makes the JSON and the OpenAPI document's form of it ([`told`]).
 
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
 
+use super::schema::{count, flag, free, list, maybe, named, object, text, time, told, whole, word};
+use super::time::{written, written_opt};
+use super::titles::Titles;
+use crate::call::{Direction, Status};
 use crate::ident::Phone;
-use crate::store::{CallRecord, Change, EventRecord};
+use crate::store::{AttemptRecord, CallRecord, Change, EventRecord, TranscriptLine};
+
+/// What a report is written with: the server's zone, the words of the moment.
+pub(super) struct Telling {
+    pub(super) zone: TimeZone,
+    pub(super) titles: Titles,
+}
+
+impl Telling {
+    pub(super) fn at(&self, at: Timestamp) -> String {
+        written(at, &self.zone)
+    }
+
+    pub(super) fn at_opt(&self, at: Option<Timestamp>) -> Option<String> {
+        written_opt(at, &self.zone)
+    }
+}
 
 fn phone(phone: Option<&Phone>) -> Option<&str> {
     phone.map(Phone::as_str)
 }
 
-/// The answer to an order: the same for the first time and for every repeat, whatever came of the call meanwhile.
-pub(super) fn accepted(call: &CallRecord) -> Value {
-    json!({
-        "id": call.id.as_str(),
-        "phone": phone(call.phone.as_ref()),
-        "dialog": call.dialog,
-        "status": "queued",
-        "created": call.created,
-    })
+fn statuses() -> Value {
+    word(
+        [
+            Status::Queued,
+            Status::Dialing,
+            Status::Talking,
+            Status::Finished,
+            Status::Cancelled,
+            Status::Expired,
+        ]
+        .map(Status::as_str),
+    )
 }
 
-/// A call with all that came of it.
-pub(super) fn call(call: &CallRecord) -> Value {
-    let attempts: Vec<Value> = call
-        .attempt_list
-        .iter()
-        .map(|a| {
-            json!({
-                "attempt": a.attempt,
-                "channel_id": a.channel_id.as_str(),
-                "trunk": a.trunk,
-                "started": a.started,
-                "ringing": a.ringing,
-                "answered": a.answered,
-                "ended": a.ended,
-                "outcome": a.outcome,
-                "cause": a.cause,
-                "talk_ms": a.talk_ms,
-                "version": a.version,
-                "recording": a.recording,
-            })
-        })
-        .collect();
-    let transcript: Vec<Value> = call
-        .transcript
-        .iter()
-        .map(|line| {
-            json!({
-                "attempt": line.attempt,
-                "at": line.at,
-                "at_ms": line.at_ms,
-                "speaker": line.speaker.as_str(),
-                "text": line.text.as_str(),
-            })
-        })
-        .collect();
-    json!({
-        "id": call.id.as_str(),
-        "direction": call.direction.as_str(),
-        "phone": phone(call.phone.as_ref()),
-        "dialog": call.dialog,
-        "status": call.status.as_str(),
-        "outcome": call.outcome,
-        "data": call.data,
-        "attempt": call.attempt,
-        "attempts": call.attempts,
-        "next_attempt": call.next_attempt,
-        "cancel": call.cancel,
-        "params": call.params,
-        "file": call.file,
-        "priority": call.priority,
-        "not_before": call.not_before,
-        "expires": call.expires,
-        "callback": call.callback,
-        "recording": call.recording,
-        "created": call.created,
-        "changed": call.changed,
-        "attempt_list": attempts,
-        "transcript": transcript,
-    })
+fn directions() -> Value {
+    word([Direction::Outgoing, Direction::Incoming].map(|direction| direction.as_str()))
 }
 
-/// One line of history.
-pub(super) fn event(event: &EventRecord) -> Value {
-    json!({
-        "seq": event.seq,
-        "attempt": event.attempt,
-        "at": event.at,
-        "at_ms": event.at_ms,
-        "kind": event.kind,
-        "data": event.data,
-    })
+told! {
+    /// The answer to an order: the same for the first time and for every repeat, whatever came of the call meanwhile.
+    pub(super) fn accepted(call: &CallRecord, told: &Telling), accepted_form {
+        "id": text() => call.id.as_str(),
+        "phone": maybe(text()) => phone(call.phone.as_ref()),
+        "dialog": text() => call.dialog,
+        "status": word(["queued"]) => "queued",
+        "status_title": text() => told.titles.status(Status::Queued),
+        "created": time() => told.at(call.created),
+    }
 }
 
-/// One change.
-pub(super) fn change(change: &Change) -> Value {
-    json!({
-        "cursor": change.cursor,
-        "id": change.id.as_str(),
-        "direction": change.direction.as_str(),
-        "phone": phone(change.phone.as_ref()),
-        "dialog": change.dialog,
-        "status": change.status.as_str(),
-        "outcome": change.outcome,
-        "data": change.data,
-        "attempt": change.attempt,
-        "at": change.at,
-    })
+told! {
+    /// A call with all that came of it.
+    pub(super) fn call(call: &CallRecord, told: &Telling), call_form {
+        "id": text() => call.id.as_str(),
+        "direction": directions() => call.direction.as_str(),
+        "phone": maybe(text()) => phone(call.phone.as_ref()),
+        "dialog": text() => call.dialog,
+        "status": statuses() => call.status.as_str(),
+        "status_title": text() => told.titles.status(call.status),
+        "outcome": maybe(text()) => call.outcome,
+        "outcome_title": maybe(text()) => told.titles.outcome(&call.dialog, call.outcome.as_deref()),
+        "data": free() => call.data,
+        "attempt": count() => call.attempt,
+        "attempts": count() => call.attempts,
+        "next_attempt": maybe(time()) => told.at_opt(call.next_attempt),
+        "reason": maybe(text()) => call.waits_for.as_ref().map(|reason| &reason.rule),
+        "reason_title": maybe(text()) => call.waits_for.as_ref().map(|reason| &reason.text),
+        "cancel": flag() => call.cancel,
+        "params": free() => call.params,
+        "file": maybe(text()) => call.file,
+        "priority": whole(-100, 100) => call.priority,
+        "not_before": maybe(time()) => told.at_opt(call.not_before),
+        "expires": maybe(time()) => told.at_opt(call.expires),
+        "callback": maybe(text()) => call.callback,
+        "recording": maybe(text()) => call.recording,
+        "created": time() => told.at(call.created),
+        "changed": time() => told.at(call.changed),
+        "attempt_list": list(attempt_form()) => call.attempt_list.iter().map(|a| attempt(a, told)).collect::<Vec<Value>>(),
+        "transcript": list(line_form()) => call.transcript.iter().map(|l| line(l, told)).collect::<Vec<Value>>(),
+    }
+}
+
+told! {
+    /// One attempt of a call.
+    fn attempt(a: &AttemptRecord, told: &Telling), attempt_form {
+        "attempt": count() => a.attempt,
+        "channel_id": text() => a.channel_id.as_str(),
+        "trunk": maybe(text()) => a.trunk,
+        "started": time() => told.at(a.started),
+        "ringing": maybe(time()) => told.at_opt(a.ringing),
+        "answered": maybe(time()) => told.at_opt(a.answered),
+        "ended": maybe(time()) => told.at_opt(a.ended),
+        "outcome": maybe(text()) => a.outcome,
+        "cause": maybe(count()) => a.cause,
+        "talk_ms": maybe(count()) => a.talk_ms,
+        "version": maybe(text()) => a.version,
+        "recording": maybe(text()) => a.recording,
+    }
+}
+
+told! {
+    /// One line of the transcript.
+    fn line(line: &TranscriptLine, told: &Telling), line_form {
+        "attempt": count() => line.attempt,
+        "at": time() => told.at(line.at),
+        "at_ms": maybe(count()) => line.at_ms,
+        "speaker": word(["robot", "person"]) => line.speaker.as_str(),
+        "text": text() => line.text.as_str(),
+    }
+}
+
+told! {
+    /// One line of history. `ms` are the milliseconds of `at`, which 1C's dates can't hold; `at_ms` is the attempt's own clock.
+    pub(super) fn event(event: &EventRecord, told: &Telling), event_form {
+        "seq": count() => event.seq,
+        "attempt": count() => event.attempt,
+        "at": time() => told.at(event.at),
+        "ms": whole(0, 999) => event.at.as_millisecond().rem_euclid(1000),
+        "at_ms": maybe(count()) => event.at_ms,
+        "kind": text() => event.kind,
+        "data": free() => event.data,
+    }
+}
+
+told! {
+    /// One change: what `GET /api/v1/changes` tells and a callback brings.
+    pub(super) fn change(change: &Change, told: &Telling), change_form {
+        "cursor": count() => change.cursor,
+        "id": text() => change.id.as_str(),
+        "direction": directions() => change.direction.as_str(),
+        "phone": maybe(text()) => phone(change.phone.as_ref()),
+        "dialog": text() => change.dialog,
+        "status": statuses() => change.status.as_str(),
+        "status_title": text() => told.titles.status(change.status),
+        "outcome": maybe(text()) => change.outcome,
+        "outcome_title": maybe(text()) => told.titles.outcome(&change.dialog, change.outcome.as_deref()),
+        "data": free() => change.data,
+        "attempt": count() => change.attempt,
+        "attempts": count() => change.attempts,
+        "next_attempt": maybe(time()) => told.at_opt(change.next_attempt),
+        "reason": maybe(text()) => change.waits_for.as_ref().map(|reason| &reason.rule),
+        "reason_title": maybe(text()) => change.waits_for.as_ref().map(|reason| &reason.text),
+        "at": time() => told.at(change.at),
+    }
+}
+
+/// The forms that are known by their names.
+pub(super) fn forms() -> Vec<(&'static str, Value)> {
+    vec![
+        ("Accepted", accepted_form()),
+        ("Call", call_form()),
+        ("Event", event_form()),
+        ("Change", change_form()),
+        (
+            "Changes",
+            object(vec![
+                ("changes", list(named("Change"))),
+                ("cursor", count()),
+                ("more", flag()),
+            ]),
+        ),
+        (
+            "Events",
+            object(vec![
+                ("id", text()),
+                ("events", list(named("Event"))),
+                ("after", count()),
+                ("more", flag()),
+            ]),
+        ),
+    ]
 }

@@ -11,7 +11,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{HttpState, OpenToAll, auth, router};
+use super::routes::router;
+use super::{HttpState, OpenToAll, auth};
 
 /// Bounds of connections.
 #[derive(Clone, Debug, PartialEq, Eq)]

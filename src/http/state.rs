@@ -10,7 +10,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::health::{HealthPart, Metric};
+use super::report::Telling;
 use super::serve::Limits;
+use super::titles::Titles;
 use crate::config::{HttpConfig, Language};
 use crate::ident::CallId;
 use crate::outbound::{Dialing, Lines};
@@ -176,6 +178,14 @@ impl HttpState {
 
     pub(super) fn zone(&self) -> &TimeZone {
         &self.shared.zone
+    }
+
+    /// What reports are written with just now.
+    pub(super) fn telling(&self) -> Telling {
+        Telling {
+            zone: self.shared.zone.clone(),
+            titles: Titles::new(self.shared.language, self.shared.library.current()),
+        }
     }
 
     pub(super) fn limits(&self) -> &Limits {

@@ -101,6 +101,62 @@ struct Answer {
 }
 
 impl Answer {
+    /// Every answer is one that the table of routes tells of: its status, its type, its form.
+    fn keeps_the_table(&self, method: &str, path: &str) {
+        let path = path.split('?').next().unwrap();
+        let fits = |route: &&routes::Route| {
+            let (parts, pattern) = (path.split('/'), route.path.split('/'));
+            route.method == method
+                && parts.clone().count() == pattern.clone().count()
+                && parts
+                    .zip(pattern)
+                    .all(|(part, of)| part == of || of.starts_with('{'))
+        };
+        let table = routes::table();
+        // A path without parts goes before one with them, as axum has it.
+        let found = table
+            .iter()
+            .filter(fits)
+            .min_by_key(|route| route.path.matches('{').count());
+        let Some(route) = found else {
+            assert!(
+                matches!(self.status, 404 | 405),
+                "{method} {path}: {self:?}"
+            );
+            return;
+        };
+        let named = routes::forms()
+            .into_iter()
+            .map(|(name, form)| (name.to_owned(), form))
+            .collect();
+        let head = self.head.to_lowercase();
+        let given = route
+            .answers
+            .iter()
+            .filter(|answer| answer.status == self.status);
+        let given = given.filter(|answer| head.contains(&format!("content-type: {}", answer.kind)));
+        let forms: Vec<Value> = given.map(|answer| answer.form.clone()).collect();
+        let form = match forms.first() {
+            Some(form) => form.clone(),
+            None if route.refusals().contains(&self.status) => schema::named("Refusal"),
+            None => panic!("{method} {path}: the table tells of no such answer: {self:?}"),
+        };
+        let bodies: Vec<Value> = if head.contains("content-type: application/json") {
+            vec![self.json()]
+        } else if head.contains("x-ndjson") {
+            self.body
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect()
+        } else {
+            Vec::new()
+        };
+        for body in bodies {
+            let why = schema::mismatch(&body, &form, &named);
+            assert_eq!(why, None, "{method} {path} {}: {body}", self.status);
+        }
+    }
+
     fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -148,10 +204,12 @@ impl Server {
 
     async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
         let length = body.len();
-        self.raw(format!(
+        let answer = self.raw(format!(
             "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
         ))
-        .await
+        .await;
+        answer.keeps_the_table(method, path);
+        answer
     }
 
     async fn get(&self, path: &str) -> Answer {

@@ -23,6 +23,9 @@ pub(super) struct Settings {
     /// What people call the dialog.
     #[serde(alias = "название")]
     pub(super) title: String,
+    /// Titles of its outcomes, as 1C shows them: `confirmed: Подтвердил`.
+    #[serde(alias = "итоги")]
+    pub(super) outcomes: BTreeMap<String, String>,
     /// Parameters with their defaults; `null`: 1C has to give it.
     #[serde(alias = "параметры")]
     pub(super) params: Map<String, Value>,

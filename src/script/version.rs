@@ -135,6 +135,12 @@ impl Version {
             .map(|(name, file)| (name.as_str(), file.settings.title.as_str()))
     }
 
+    /// What people call an outcome of a dialog: `outcomes:` of its YAML.
+    pub fn outcome_title(&self, dialog: &str, outcome: &str) -> Option<&str> {
+        let titles = &self.dialogs.get(dialog)?.settings.outcomes;
+        titles.get(outcome).map(String::as_str)
+    }
+
     /// The prompt file of that name, with or without `.wav`.
     pub fn sound(&self, name: &str) -> Option<&Sound> {
         self.sounds.named(name)

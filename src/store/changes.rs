@@ -1,22 +1,23 @@
 //! Every change of a call's state, numbered by the one writer, for 1C to read at its own pace.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
+use super::callbacks;
 use super::error::Result;
 use super::record::Change;
-use super::row::{call_id, direction, object, phone, status, time};
+use super::row::{call_id, direction, object, phone, reason_opt, status, time, time_opt};
 use super::writer::Tx;
 
 /// Notes how the call stands now, as a change of this transaction. Whoever changed it has set `changed`.
 pub(super) fn put(tx: &mut Tx<'_>, n: i64) -> Result<()> {
     tx.conn
         .prepare_cached(
-            "INSERT INTO changes (call_n, status, outcome, data, attempt, at) \
-             SELECT n, status, outcome, data, attempt, changed FROM calls WHERE n = ?1",
+            "INSERT INTO changes (call_n, status, outcome, data, attempt, due, waits, at) \
+             SELECT n, status, outcome, data, attempt, due, waits, changed FROM calls WHERE n = ?1",
         )?
         .execute([n])?;
     tx.cursor = tx.conn.last_insert_rowid();
-    Ok(())
+    callbacks::put(tx, n)
 }
 
 /// The last cursor given; 0 where there is none.
@@ -28,29 +29,45 @@ pub(super) fn newest(conn: &Connection) -> Result<i64> {
     )
 }
 
+const CHANGE: &str = "SELECT h.cursor, c.id, c.direction, c.phone, c.dialog, h.status, h.outcome, h.data, h.attempt, h.at, \
+     c.attempts, h.due, h.waits FROM changes h JOIN calls c ON c.n = h.call_n";
+
 /// What comes after `after`, and the cursor to go on from (`after` itself where nothing came).
 pub(super) fn page(conn: &Connection, after: i64, limit: usize) -> Result<(Vec<Change>, i64)> {
-    let mut statement = conn.prepare_cached(
-        "SELECT h.cursor, c.id, c.direction, c.phone, c.dialog, h.status, h.outcome, h.data, h.attempt, h.at \
-         FROM changes h JOIN calls c ON c.n = h.call_n WHERE h.cursor > ?1 ORDER BY h.cursor LIMIT ?2",
-    )?;
+    let sql = format!("{CHANGE} WHERE h.cursor > ?1 ORDER BY h.cursor LIMIT ?2");
+    let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params![after, limit as i64])?;
     let mut changes = Vec::new();
     while let Some(row) = rows.next()? {
-        let word = |at: usize| row.get::<_, String>(at);
-        changes.push(Change {
-            cursor: row.get(0)?,
-            id: call_id(&word(1)?)?,
-            direction: direction(&word(2)?)?,
-            phone: phone(row.get(3)?)?,
-            dialog: row.get(4)?,
-            status: status(&word(5)?)?,
-            outcome: row.get(6)?,
-            data: object("data", &word(7)?)?,
-            attempt: row.get(8)?,
-            at: time("at", row.get(9)?)?,
-        });
+        changes.push(change_of(row)?);
     }
     let next = changes.last().map_or(after, |change| change.cursor);
     Ok((changes, next))
+}
+
+/// The change of that cursor.
+pub(super) fn at(conn: &Connection, cursor: i64) -> Result<Option<Change>> {
+    let sql = format!("{CHANGE} WHERE h.cursor = ?1");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query([cursor])?;
+    rows.next()?.map(change_of).transpose()
+}
+
+fn change_of(row: &Row<'_>) -> Result<Change> {
+    let word = |at: usize| row.get::<_, String>(at);
+    Ok(Change {
+        cursor: row.get(0)?,
+        id: call_id(&word(1)?)?,
+        direction: direction(&word(2)?)?,
+        phone: phone(row.get(3)?)?,
+        dialog: row.get(4)?,
+        status: status(&word(5)?)?,
+        outcome: row.get(6)?,
+        data: object("data", &word(7)?)?,
+        attempt: row.get(8)?,
+        at: time("at", row.get(9)?)?,
+        attempts: row.get(10)?,
+        next_attempt: time_opt("due", row.get(11)?)?,
+        waits_for: reason_opt(row.get(12)?)?,
+    })
 }

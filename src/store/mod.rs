@@ -27,13 +27,16 @@
 //! a second). [`MAX_RECOVERIES`] crashes of one order close it. All that rang or talked is closed with `runtime_error`.
 
 mod admit;
+mod amend;
 mod archive;
+mod callbacks;
 mod calls;
 mod changes;
 mod do_not_call;
 mod error;
 mod events;
 mod lanes;
+mod many;
 mod readers;
 mod record;
 mod recover;
@@ -52,8 +55,9 @@ pub use error::{Result, StoreError};
 pub use events::{MAX_EVENT_BYTES, MAX_EVENTS};
 pub use lanes::{AnySeats, Seat, Seats};
 pub use record::{
-    Added, AttemptRecord, CallRecord, Cancelled, Change, Due, Ended, EventRecord, Fate, Health,
-    Listed, Looked, MAX_TRANSCRIPT, Recovered, Speaker, Then, TranscriptLine,
+    Added, Amended, AttemptRecord, CallRecord, Callback, CallbackRules, CallbackState, Cancelled,
+    Change, Due, Ended, EventRecord, Fate, Health, Listed, Looked, MAX_CALLBACKS, MAX_TRANSCRIPT,
+    Receiver, Recovered, Speaker, Taken, Then, TranscriptLine, Tried,
 };
 pub use recover::MAX_RECOVERIES;
 pub use schema::VERSION;
@@ -66,7 +70,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
-use crate::call::{CallInfo, HistoryEvent, Order, Status, Summary};
+use crate::call::{CallInfo, HistoryEvent, Order, OrderPatch, Status, Summary};
 use crate::ident::{CallId, Phone};
 use readers::Readers;
 use writer::{Durable, Told, Tx, Writer};
@@ -114,6 +118,8 @@ impl Store {
         let told = Arc::new(Told {
             cursor: watch::Sender::new(changes::newest(&conn)?),
             due: Arc::new(Notify::new()),
+            deliver: Arc::new(Notify::new()),
+            callbacks: Mutex::default(),
             fault: Mutex::new(None),
             events_lost: AtomicU64::new(0),
         });
@@ -187,6 +193,41 @@ impl Store {
                     .map(|((order, hash), route)| calls::add(tx, order, route, hash, now))
                     .collect()
             })
+            .await
+    }
+
+    /// The same, told in short. `all_or_none`: where one id has another order nothing is kept, and the answer says which.
+    pub async fn add_many(
+        &self,
+        orders: Vec<(Order, String)>,
+        all_or_none: bool,
+        now: Timestamp,
+    ) -> Result<Vec<Taken>> {
+        let routes: Vec<String> = orders
+            .iter()
+            .map(|(order, _)| self.route(&order.phone))
+            .collect();
+        self.inner
+            .writer
+            .write(move |tx| many::add(tx, &orders, &routes, all_or_none, now))
+            .await
+    }
+
+    /// Changes an order that waits; on disk when answered. Harmless to repeat.
+    pub async fn amend(&self, id: &CallId, patch: OrderPatch, now: Timestamp) -> Result<Amended> {
+        let id = id.clone();
+        self.inner
+            .writer
+            .write(move |tx| amend::amend(tx, &id, &patch, now))
+            .await
+    }
+
+    /// The call of that id, if this very order made it.
+    pub async fn repeated(&self, id: &CallId, body_hash: &str) -> Result<Option<CallRecord>> {
+        let (id, hash) = (id.clone(), body_hash.to_owned());
+        self.inner
+            .readers
+            .read(move |conn| row::repeated(conn, &id, &hash))
             .await
     }
 
@@ -366,6 +407,89 @@ impl Store {
             .readers
             .read(move |conn| do_not_call::page(conn, after, limit))
             .await
+    }
+
+    // --- callbacks
+
+    /// Says who is told by callbacks from now on.
+    pub fn tell_by(&self, rules: CallbackRules) {
+        let callbacks = self.inner.told.callbacks.lock();
+        *callbacks.unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    /// Is notified when a delivery may have become due. For one waiter.
+    pub fn callbacks_changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.inner.told.deliver)
+    }
+
+    /// Hosts that deliveries wait for, each with the time of its next one.
+    pub async fn callback_receivers(&self) -> Result<Vec<Receiver>> {
+        self.inner.readers.read(callbacks::receivers).await
+    }
+
+    /// At most `limit` deliveries of a host whose time has come, longest due first, each with the change that it tells. One
+    /// call's later delivery isn't among them while an earlier one waits. They are due until [`Store::callback_tried`].
+    pub async fn callbacks_due(
+        &self,
+        host: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Callback, Change)>> {
+        let (host, limit) = (host.to_owned(), limit.min(MAX_PAGE));
+        self.inner
+            .readers
+            .read(move |conn| callbacks::due(conn, &host, now, limit))
+            .await
+    }
+
+    /// Notes what came of a try.
+    pub async fn callback_tried(&self, n: i64, tried: Tried, now: Timestamp) -> Result<()> {
+        self.inner
+            .writer
+            .write_soon(move |tx| callbacks::tried(tx, n, &tried, now))
+            .await
+    }
+
+    /// Gives up some of what has waited for a silent host since before `since`; how many.
+    pub async fn give_up_callbacks(
+        &self,
+        host: &str,
+        since: Timestamp,
+        error: &str,
+        now: Timestamp,
+    ) -> Result<usize> {
+        let (host, error) = (host.to_owned(), error.to_owned());
+        self.inner
+            .writer
+            .write_soon(move |tx| callbacks::give_up(tx, &host, since, &error, now))
+            .await
+    }
+
+    /// Has a delivery tried at once that waits or was given up; how it stands then. `None`: there is none of that number.
+    pub async fn retry_callback(&self, n: i64, now: Timestamp) -> Result<Option<Callback>> {
+        self.inner
+            .writer
+            .write(move |tx| callbacks::retry(tx, n, now))
+            .await
+    }
+
+    /// A page of deliveries, in that state or in any: what comes after number `after`, at most `limit` and [`MAX_PAGE`].
+    pub async fn callbacks(
+        &self,
+        state: Option<CallbackState>,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Callback>> {
+        let limit = limit.min(MAX_PAGE);
+        self.inner
+            .readers
+            .read(move |conn| callbacks::page(conn, state, after, limit))
+            .await
+    }
+
+    /// How many deliveries wait, and how many were given up.
+    pub async fn callback_counts(&self) -> Result<(u64, u64)> {
+        self.inner.readers.read(callbacks::counts).await
     }
 
     // --- history

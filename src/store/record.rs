@@ -62,7 +62,12 @@ pub struct CallRecord {
     pub attempt_list: Vec<AttemptRecord>,
     /// Who said what, oldest first; at most [`MAX_TRANSCRIPT`] lines.
     pub transcript: Vec<TranscriptLine>,
+    /// What was told by callbacks, or is to be, oldest first; at most [`MAX_CALLBACKS`].
+    pub callbacks: Vec<Callback>,
 }
+
+/// Most callbacks of a call that are shown with it.
+pub const MAX_CALLBACKS: usize = 100;
 
 /// Most lines of a transcript; what comes later is in the events only.
 pub const MAX_TRANSCRIPT: usize = 1_000;
@@ -168,6 +173,12 @@ pub struct Change {
     pub data: Map<String, Value>,
     /// How many attempts had begun.
     pub attempt: u32,
+    /// How many there may be.
+    pub attempts: u32,
+    /// When the next attempt was due then, where it was queued.
+    pub next_attempt: Option<Timestamp>,
+    /// The rule that had it wait then.
+    pub waits_for: Option<Reason>,
     /// When.
     pub at: Timestamp,
 }
@@ -302,4 +313,133 @@ pub struct Health {
     pub queued: u64,
     /// Events that were lost: over a call's cap, or of a call that isn't known.
     pub events_lost: u64,
+}
+
+/// What came of one order of many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Taken, and on disk.
+    New,
+    /// The same order was here already.
+    Same,
+    /// Another order has this id. Nothing was changed.
+    Conflict,
+}
+
+/// What came of a wish to change an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amended {
+    /// It is changed, and on disk.
+    Done,
+    /// It was so already.
+    AsItWas,
+    /// It doesn't wait any more; nothing was changed.
+    NotQueued(Status),
+    /// So many attempts were made already; nothing was changed.
+    TooFewAttempts {
+        /// How many.
+        made: u32,
+    },
+    /// `expires` would come before `not_before`; nothing was changed.
+    ExpiresFirst,
+    /// There is no such call.
+    Unknown,
+}
+
+/// Who is told by callbacks, besides those that orders name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallbackRules {
+    /// Where calls are told whose order names nobody, incoming ones too.
+    pub url: Option<String>,
+    /// Every change is told, not the end only.
+    pub each_change: bool,
+}
+
+/// How a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallbackState {
+    /// It is to be tried, or tried again.
+    Waiting,
+    /// The receiver said 2xx.
+    Delivered,
+    /// Given up.
+    Failed,
+}
+
+impl CallbackState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Waiting, Self::Delivered, Self::Failed];
+
+    /// The word of JSON and SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// From the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// One delivery: one change, told to one receiver.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Callback {
+    /// Its number.
+    pub n: i64,
+    /// The call.
+    pub id: CallId,
+    /// The change that is told.
+    pub cursor: i64,
+    /// To whom.
+    pub url: String,
+    /// Scheme, name and port of it.
+    pub host: String,
+    /// How it stands.
+    pub state: CallbackState,
+    /// Tries that were made.
+    pub tries: u32,
+    /// When it is tried next, while it waits.
+    pub next_try: Option<Timestamp>,
+    /// When it was written.
+    pub created: Timestamp,
+    /// From when its time to be given up counts.
+    pub since: Timestamp,
+    /// When it was last tried.
+    pub changed: Timestamp,
+    /// HTTP status that the last try got.
+    pub answer: Option<u16>,
+    /// Why the last try failed.
+    pub error: Option<String>,
+}
+
+/// A host that deliveries wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// Scheme, name and port.
+    pub host: String,
+    /// When its next delivery is due.
+    pub due: Timestamp,
+}
+
+/// What came of trying a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// The receiver said 2xx.
+    Delivered {
+        /// Its status.
+        answer: u16,
+    },
+    /// It didn't.
+    Failed {
+        /// Its status, where it answered.
+        answer: Option<u16>,
+        /// Why, in words.
+        error: String,
+        /// When to try again; `None`: given up.
+        again: Option<Timestamp>,
+    },
 }

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::admit::Reason;
 use super::error::{Result, StoreError};
-use super::events;
-use super::record::{AttemptRecord, CallRecord};
+use super::record::{AttemptRecord, CallRecord, MAX_CALLBACKS};
+use super::{callbacks, events};
 use crate::call::{Direction, Order, Status};
 use crate::ident::{CallId, ChannelId, Phone};
 
@@ -83,7 +83,20 @@ pub(super) fn call(conn: &Connection, id: &CallId) -> Result<Option<CallRecord>>
     };
     call.attempt_list = attempts(conn, n)?;
     call.transcript = events::transcript(conn, n)?;
+    call.callbacks = callbacks::of_call(conn, n, MAX_CALLBACKS)?;
     Ok(Some(call))
+}
+
+/// The call of that id, if an order of that hash made it.
+pub(super) fn repeated(conn: &Connection, id: &CallId, hash: &str) -> Result<Option<CallRecord>> {
+    let made: Option<String> = conn
+        .prepare_cached("SELECT body_hash FROM calls WHERE id = ?1")?
+        .query_row([id.as_str()], |row| row.get(0))
+        .optional()?;
+    match made {
+        Some(made) if made == hash => call(conn, id),
+        _ => Ok(None),
+    }
 }
 
 fn call_of(row: &Row<'_>) -> Result<(i64, CallRecord)> {
@@ -110,25 +123,24 @@ fn call_of(row: &Row<'_>) -> Result<(i64, CallRecord)> {
         data: object("data", &text(14)?)?,
         attempt: row.get(15)?,
         next_attempt: due.filter(|_| status == Status::Queued),
-        waits_for: row
-            .get::<_, Option<String>>(24)?
-            .map(|text| reason(&text))
-            .transpose()?,
+        waits_for: reason_opt(row.get(24)?)?,
         cancel: row.get(17)?,
         recording: row.get(18)?,
         created: time("created", row.get(19)?)?,
         changed: time("changed", row.get(20)?)?,
         attempt_list: Vec::new(),
         transcript: Vec::new(),
+        callbacks: Vec::new(),
     };
     Ok((row.get(0)?, call))
 }
 
 /// Why an order waits.
-fn reason(text: &str) -> Result<Reason> {
-    let waits = object("waits", text)?;
+pub(super) fn reason_opt(text: Option<String>) -> Result<Option<Reason>> {
+    let Some(text) = text else { return Ok(None) };
+    let waits = object("waits", &text)?;
     let word = |key| waits.get(key).and_then(Value::as_str).unwrap_or_default();
-    Ok(Reason::new(word("rule"), word("text")))
+    Ok(Some(Reason::new(word("rule"), word("text"))))
 }
 
 /// The order within a call's row.

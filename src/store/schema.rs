@@ -13,12 +13,13 @@ use rusqlite_migration::{M, Migrations};
 use super::error::{Result, StoreError};
 
 /// The steps from an empty file to the newest version, oldest first.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("migrations/0001_calls.sql"),
     include_str!("migrations/0002_events.sql"),
     include_str!("migrations/0003_lines.sql"),
     include_str!("migrations/0004_rules.sql"),
     include_str!("migrations/0005_dialing.sql"),
+    include_str!("migrations/0006_callbacks.sql"),
 ];
 
 /// The newest version that this program knows: how many steps there are.

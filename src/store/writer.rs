@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use super::error::{Result, StoreError};
+use super::record::CallbackRules;
 use super::tails::Tails;
 
 /// Jobs that may wait; more senders wait for room.
@@ -32,6 +33,10 @@ pub(super) struct Tx<'a> {
     pub(super) wake: bool,
     /// Events that found no room.
     pub(super) events_lost: u64,
+    /// Who is told by callbacks.
+    pub(super) callbacks: Arc<CallbackRules>,
+    /// A delivery was written, or may be tried sooner.
+    pub(super) deliver: bool,
 }
 
 /// How a job wants to be written.
@@ -101,6 +106,10 @@ pub(super) struct Told {
     pub(super) cursor: watch::Sender<i64>,
     /// An order may be due.
     pub(super) due: Arc<Notify>,
+    /// A callback may be due.
+    pub(super) deliver: Arc<Notify>,
+    /// Who is told by callbacks.
+    pub(super) callbacks: Mutex<Arc<CallbackRules>>,
     /// Why the last commit failed.
     pub(super) fault: Mutex<Option<String>>,
     /// Events that were lost.
@@ -333,6 +342,13 @@ fn commit(
         cursor: *told.cursor.borrow(),
         wake: false,
         events_lost: 0,
+        callbacks: Arc::clone(
+            &told
+                .callbacks
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        ),
+        deliver: false,
     };
     run(conn, "BEGIN IMMEDIATE")?;
     let worked = work(&mut tx, batch).and_then(|()| run(conn, "COMMIT"));
@@ -352,6 +368,9 @@ fn commit(
     });
     if tx.wake {
         told.due.notify_one();
+    }
+    if tx.deliver {
+        told.deliver.notify_one();
     }
     Ok(())
 }

@@ -92,7 +92,10 @@ async fn calls_that_nobody_answers_have_their_outcome() {
         let events = app.events(&format!("call-{person}")).await;
         let at = |of: &dyn Fn(&Value) -> bool| {
             let last = events.iter().rev().find(|event| of(event));
-            last.and_then(|event| event["at"].as_str()?.parse::<jiff::Timestamp>().ok())
+            last.and_then(|event| {
+                let at: jiff::Timestamp = event["at"].as_str()?.parse().ok()?;
+                Some(at + jiff::SignedDuration::from_millis(event["ms"].as_i64()?))
+            })
         };
         let told = at(&|e| e["kind"] == "asterisk");
         let ended = at(&|e| e["kind"] == "attempt" && e["data"]["event"] == "ended");

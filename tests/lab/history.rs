@@ -16,8 +16,9 @@ pub struct Line {
 
 impl Line {
     fn from_json(line: &Value) -> Self {
+        let at: Timestamp = line["at"].as_str().unwrap().parse().unwrap();
         Self {
-            at: line["at"].as_str().unwrap().parse().unwrap(),
+            at: at + jiff::SignedDuration::from_millis(line["ms"].as_i64().unwrap()),
             at_ms: line["at_ms"].as_u64(),
             kind: line["kind"].as_str().unwrap().to_owned(),
             data: line["data"].clone(),

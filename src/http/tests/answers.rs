@@ -249,6 +249,18 @@ async fn every_wrong_request_is_refused_by_name_and_changes_nothing() {
             String::new(),
             "422 unknown_field aftr",
         ),
+        (
+            "GET /api/v1/calls/none?wait=1",
+            TOKEN.to_owned(),
+            String::new(),
+            "422 unknown_field wait",
+        ),
+        (
+            "POST /api/v1/calls?id=1",
+            format!("{TOKEN}{json}"),
+            good.clone(),
+            "422 unknown_field id",
+        ),
         // A batch.
         (
             "POST /api/v1/calls/batch",
@@ -515,4 +527,94 @@ async fn dialogs_are_rolled_back() {
         let got = ask(&format!("{rollback}{query}")).await;
         assert_eq!(got.status, status, "{got:?}");
     }
+}
+
+#[tokio::test]
+async fn the_document_tells_every_request_and_codes_have_titles() {
+    let server = start().await;
+    let scripts = server.folder.path().join("scripts");
+    std::fs::write(
+        scripts.join("confirm_visit.yaml"),
+        "title: Подтверждение визита\noutcomes: {confirmed: Подтвердил визит}\n",
+    )
+    .unwrap();
+    std::fs::write(scripts.join("визит.rhai"), "finish(\"done\");").unwrap();
+    server.library.reload();
+    let document = server.get("/api/v1/openapi.json").await.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    for route in routes::table() {
+        let operation = &document["paths"][route.path][route.method.to_lowercase()];
+        assert_eq!(operation["operationId"], route.id);
+    }
+
+    server.order(&order("1")).await;
+    let due = server
+        .store
+        .take_due(jiff::Timestamp::now(), 1, &crate::store::everybody())
+        .await
+        .unwrap();
+    let mut summary = crate::call::Summary {
+        outcome: "busy".to_owned(),
+        data: serde_json::Map::new(),
+        answered: false,
+        cause: Some(17),
+        version: None,
+        call_again: None,
+        talk_ms: 0,
+        recording: None,
+    };
+    let now = jiff::Timestamp::now();
+    let again = crate::store::Then::Retry {
+        reason: crate::store::Reason::new("busy", "занято: через 10 мин"),
+        at: now + jiff::SignedDuration::from_secs(600),
+    };
+    let id = due[0].order.id.clone();
+    server
+        .store
+        .attempt_ended(&id, 1, &summary, again, now)
+        .await
+        .unwrap();
+    let page = server.get("/api/v1/changes?after=2").await.json();
+    let change = &page["changes"][0];
+    assert_eq!(
+        [
+            &change["status"],
+            &change["status_title"],
+            &change["outcome"],
+            &change["outcome_title"]
+        ],
+        ["queued", "Ждёт", "busy", "Занято"]
+    );
+    assert_eq!(
+        [&change["reason"], &change["reason_title"]],
+        ["busy", "занято: через 10 мин"]
+    );
+    assert!(
+        change["next_attempt"].as_str().unwrap().ends_with("+03:00"),
+        "{change}"
+    );
+    server
+        .store
+        .take_due(
+            now + jiff::SignedDuration::from_secs(601),
+            1,
+            &crate::store::everybody(),
+        )
+        .await
+        .unwrap();
+    summary.outcome = "confirmed".to_owned();
+    server
+        .store
+        .attempt_ended(&id, 2, &summary, crate::store::Then::Finish, now)
+        .await
+        .unwrap();
+    let call = server.get("/api/v1/calls/1").await.json();
+    assert_eq!(
+        [
+            &call["status_title"],
+            &call["outcome"],
+            &call["outcome_title"]
+        ],
+        ["Закончен", "confirmed", "Подтвердил визит"]
+    );
 }

@@ -31,7 +31,8 @@ async fn a_repeat_is_answered_even_when_its_dialog_has_gone() {
         server.folder.path().join("none"),
         Language::Ru,
     ));
-    let gone = HttpState::new(server.store.clone(), empty, keys(), Language::Ru);
+    let gone = HttpState::new(server.store.clone(), empty, keys(), Language::Ru)
+        .with_clock(jiff::Timestamp::now, TimeZone::fixed(jiff::tz::offset(3)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let task = tokio::spawn(serve(listener, gone, server.stop.clone()));
