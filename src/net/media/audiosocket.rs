@@ -2,14 +2,14 @@
 //!
 //! TCP gives bytes, not frames: messages are cut out of a buffer however reads were cut or joined.
 
-use std::io;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::WriteHalf;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::hub::{Paired, Refusal, Shared};
 use super::link::{Ear, LinkEnd, LinkTask, Mouth};
@@ -25,6 +25,11 @@ use crate::wire::audiosocket::{
 /// Holds the longest message, and about 250 ms of what came while we were busy.
 const READ_BUFFER: usize = 4_096;
 const _: () = assert!(READ_BUFFER >= HEADER + MAX_PAYLOAD);
+/// A tap is looked at this often instead of being woken by each 20 ms of every call: that is what most of a heard second's
+/// cost was. Nobody waits for these moments: an utterance ends by the audio's own time, a recognizer gets 100 ms at once.
+const PACE: Duration = Duration::from_millis(40);
+/// Reads in one look: a stream that never runs dry must not hold the others up.
+const MOST_READS: usize = 8;
 /// Audio that Asterisk doesn't take for this long means that it is stuck: 1 s.
 const MAX_UNSENT: usize = 50 * AUDIO_MESSAGE;
 /// While nothing plays a frame of silence goes out this often: the application ends after 2 s in which neither side sent
@@ -95,12 +100,17 @@ impl Stream {
         paired.deliver(shared);
         // What came together with the UUID is audio already, and no further read may ever come.
         let early = buffer.hear(&mut task.ear);
-        let end = match (early, task.mouth.take()) {
-            (Some(end), _) => end,
-            (None, None) => listen(&mut stream, &mut buffer, &mut task).await,
-            (None, Some(mouth)) => converse(&mut stream, &mut buffer, &mut task, mouth).await,
+        let (end, stream) = match (early, task.mouth.take()) {
+            (Some(end), _) => (end, Ok(stream)),
+            (None, None) => listen(stream, &mut buffer, &mut task).await,
+            (None, Some(mouth)) => {
+                let end = converse(&mut stream, &mut buffer, &mut task, mouth).await;
+                (end, Ok(stream))
+            }
         };
-        if end == LinkEnd::ByUs {
+        if end == LinkEnd::ByUs
+            && let Ok(mut stream) = stream
+        {
             part(&mut stream).await;
         }
         task.end(end);
@@ -121,20 +131,58 @@ async fn part(stream: &mut TcpStream) {
     let _ = tokio::time::timeout(PARTING, goodbye).await;
 }
 
-async fn listen(stream: &mut TcpStream, buffer: &mut Buffer, task: &mut LinkTask) -> LinkEnd {
+/// Reads a tap at its pace. The socket is taken out of the runtime's watch meanwhile: it would wake us at each frame.
+async fn listen(
+    stream: TcpStream,
+    buffer: &mut Buffer,
+    task: &mut LinkTask,
+) -> (LinkEnd, io::Result<TcpStream>) {
+    let stream = match stream.into_std() {
+        Ok(stream) => stream,
+        Err(error) => return (LinkEnd::Broken(error.to_string()), Err(error)),
+    };
     let stop = task.stop.clone();
     let stopped = stop.cancelled();
     tokio::pin!(stopped);
-    loop {
-        let read = tokio::select! {
+    let mut look = interval(PACE);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let end = loop {
+        tokio::select! {
             biased;
-            () = &mut stopped => return LinkEnd::ByUs,
-            read = stream.read(&mut buffer.bytes[buffer.filled..]) => read,
-        };
-        if let Some(end) = buffer.take(read, &mut task.ear) {
+            () = &mut stopped => break LinkEnd::ByUs,
+            _ = look.tick() => {}
+        }
+        if let Some(end) = look_at(&stream, buffer, &mut task.ear) {
+            break end;
+        }
+    };
+    (end, TcpStream::from_std(stream))
+}
+
+/// Takes what has come; gives the stream's end, if it is there.
+fn look_at(
+    mut stream: &std::net::TcpStream,
+    buffer: &mut Buffer,
+    ear: &mut Ear,
+) -> Option<LinkEnd> {
+    for _ in 0..MOST_READS {
+        let room = READ_BUFFER - buffer.filled;
+        let read = stream.read(&mut buffer.bytes[buffer.filled..]);
+        if let Err(error) = &read {
+            match error.kind() {
+                io::ErrorKind::WouldBlock => return None,
+                io::ErrorKind::Interrupted => continue,
+                _ => {}
+            }
+        }
+        // Less than there was room for: that was all.
+        let all = read.as_ref().is_ok_and(|count| *count < room);
+        let end = buffer.take(read, ear);
+        if end.is_some() || all {
             return end;
         }
     }
+    None
 }
 
 async fn converse(

@@ -101,6 +101,11 @@ impl FrameReceiver {
         .await
     }
 
+    /// How many are here already.
+    pub fn waiting(&self) -> usize {
+        self.0.queue().frames.len()
+    }
+
     /// The next one if it is here already.
     pub fn try_recv(&mut self) -> Option<Frame> {
         self.0.queue().frames.pop_front()
