@@ -42,9 +42,36 @@ pub(crate) struct Arguments {
     /// Only writes the dialogs and the prompt that a running server needs.
     #[arg(long)]
     pub(crate) write_dialogs: Option<PathBuf>,
+    /// Only these loads; all if none is named. CPU a second of audio wants "calls" beside it.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) loads: Vec<Kind>,
     /// Leaves the floor out.
     #[arg(long)]
     pub(crate) no_floor: bool,
+}
+
+impl Arguments {
+    /// Whether this load is asked for.
+    pub(crate) fn wants(&self, kind: Kind) -> bool {
+        self.loads.is_empty() || self.loads.contains(&kind)
+    }
+}
+
+/// A load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Kind {
+    /// Heard for some seconds.
+    Audio,
+    /// The same without a recognizer's connection.
+    Voice,
+    /// Calls that nobody hears.
+    Unheard,
+    /// Calls that are heard.
+    Calls,
+    /// The same, steadily.
+    Paced,
+    /// Prompt, word, prompt, word.
+    Talk,
 }
 
 /// A medium.

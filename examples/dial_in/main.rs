@@ -35,7 +35,7 @@ use std::time::Duration;
 use anyhow::Context;
 use govorun::rehearsal::asterisk::{FakeAsterisk, FarEnd, Options};
 
-use arguments::Arguments;
+use arguments::{Arguments, Kind};
 use loads::Load;
 use measure::{Figures, Usage};
 use recognizer::Recognizer;
@@ -74,41 +74,53 @@ async fn run() -> anyhow::Result<()> {
         arguments: &arguments,
     };
     let (warm, total) = (arguments.calls.min(50), arguments.calls * arguments.rounds);
+    let wants = |kind| arguments.wants(kind);
     // Audio first: what a call keeps is told against a server that has done nothing yet.
     let idle = Usage::of(server.pid)?;
-    all.push(load.audio(&server, "audio", "audio", &idle).await?);
-    all.push(load.audio(&server, "voice", "voice", &idle).await?);
+    if wants(Kind::Audio) {
+        all.push(load.audio(&server, "audio", "audio", &idle).await?);
+    }
+    if wants(Kind::Voice) {
+        all.push(load.audio(&server, "voice", "voice", &idle).await?);
+    }
     // A few calls first: threads, caches and the allocator are warm, as they are in a server that runs.
     load.calls(&server, "calls", "quick", warm, None).await?;
-    all.push(
-        load.calls(&server, "unheard", "unheard", total, None)
-            .await?,
-    );
-    let flood = load.calls(&server, "calls", "quick", total, None).await?;
-    let rate = measure::half_of(&flood);
-    all.push(flood);
-    all.push(
-        load.calls(&server, "paced", "quick", total, Some(rate))
-            .await?,
-    );
-    all.push(load.talk(&server, "talk").await?);
+    if wants(Kind::Unheard) {
+        let unheard = load.calls(&server, "unheard", "unheard", total, None);
+        all.push(unheard.await?);
+    }
+    let mut rate = measure::MOST_RATE;
+    if wants(Kind::Calls) {
+        let flood = load.calls(&server, "calls", "quick", total, None).await?;
+        rate = measure::half_of(&flood);
+        all.push(flood);
+    }
+    if wants(Kind::Paced) {
+        let paced = load.calls(&server, "paced", "quick", total, Some(rate));
+        all.push(paced.await?);
+    }
+    if wants(Kind::Talk) {
+        all.push(load.talk(&server, "talk").await?);
+    }
     drop(server);
 
     if !arguments.no_floor {
         let floor = Target::floor().await?;
         let idle = Usage::of(floor.pid)?;
         let path = arguments.media.on_the_floor();
-        all.push(load.audio(&floor, "audio", path, &idle).await?);
+        if wants(Kind::Audio) || wants(Kind::Voice) {
+            all.push(load.audio(&floor, "audio", path, &idle).await?);
+        }
         load.calls(&floor, "calls", "calls", warm, None).await?;
-        // Many: its CPU is told in steps of 10 ms.
-        all.push(
-            load.calls(&floor, "calls", "calls", total * 10, None)
-                .await?,
-        );
-        all.push(
-            load.calls(&floor, "paced", "calls", total, Some(rate))
-                .await?,
-        );
+        if wants(Kind::Unheard) || wants(Kind::Calls) {
+            // Many: its CPU is told in steps of 10 ms.
+            let flood = load.calls(&floor, "calls", "calls", total * 10, None);
+            all.push(flood.await?);
+        }
+        if wants(Kind::Paced) {
+            let paced = load.calls(&floor, "paced", "calls", total, Some(rate));
+            all.push(paced.await?);
+        }
     }
     print!("{}", measure::report(&arguments, &all));
     let errors: usize = all

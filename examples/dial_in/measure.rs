@@ -106,10 +106,13 @@ impl Figures {
     }
 }
 
-/// Half of the calls a second that a load came to, at most 190.
+/// Calls a second of the load "paced", at most.
+pub(crate) const MOST_RATE: f64 = 190.0;
+
+/// Half of the calls a second that a load came to, at most [`MOST_RATE`].
 pub(crate) fn half_of(figures: &Figures) -> f64 {
     let managed = figures.calls as f64 / figures.took.as_secs_f64();
-    (managed / 2.0).clamp(1.0, 190.0)
+    (managed / 2.0).clamp(1.0, MOST_RATE)
 }
 
 /// From each AGI answer to the same call's next command, by that command; to the first one, from the connection.
