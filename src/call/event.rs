@@ -48,6 +48,10 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The medium broke while the person stays: what plays is heard no more.
+    MediumLost,
+    /// It is there again.
+    MediumBack,
     /// A key.
     Digit(char),
     /// The person is gone, or the call was ended.
@@ -59,12 +63,14 @@ pub enum Event {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Play this from its start.
+    /// Play this.
     Play {
         /// Its number.
         id: PlaybackId,
         /// The sound.
         sound: Sound,
+        /// From here on, milliseconds from its start.
+        from_ms: u64,
     },
     /// Hold the prompt.
     PausePlayback,

@@ -48,6 +48,8 @@ pub(super) enum Heard {
     Recognizer { name: String, note: String },
     /// For the history: about the audio.
     Audio { note: String },
+    /// The medium ended: no frame comes any more.
+    FramesEnded,
     /// No recognizer is left.
     Deaf { reason: String },
 }
@@ -192,6 +194,8 @@ impl Task {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                // What has come is heard before the tick finds it missing.
+                biased;
                 order = orders.recv() => match order {
                     Some(order) => self.obey(order).await,
                     None => return,
@@ -200,11 +204,11 @@ impl Task {
                     Some(frame) => self.arrived(frame).await,
                     None => {
                         self.frames = None;
-                        self.tell(Heard::Audio { note: "the medium ended".to_owned() }).await;
+                        self.tell(Heard::FramesEnded).await;
                     }
                 },
                 event = next_event(&mut self.texts) => self.recognized(event).await,
-                _ = tick.tick() => self.fill().await,
+                _ = tick.tick() => self.fill(0).await,
             }
         }
     }
@@ -221,7 +225,7 @@ impl Task {
                 let kept = self.tape.reader().take_frames(u64::from(u32::MAX));
                 self.tape = Tape::new();
                 self.next_recognizer().await;
-                for frame in kept {
+                for frame in &kept {
                     self.hear(frame).await;
                 }
             }
@@ -231,26 +235,33 @@ impl Task {
         }
     }
 
-    async fn arrived(&mut self, frame: Frame) {
-        self.real_frames += 1;
-        if self.listens_since_ms.is_none() {
-            self.tape.push(&frame);
-            self.tape.keep_last(KEPT_IN_SILENCE);
-            return;
+    /// A frame, and those that came with it.
+    async fn arrived(&mut self, first: Frame) {
+        if self.listens_since_ms.is_some() {
+            let more = self.frames.as_ref().map_or(0, FrameReceiver::waiting);
+            self.fill(1 + more).await;
         }
-        self.fill().await;
-        if let Some(frame) = self.gaps.push(self.clock.now_ms(), frame) {
-            self.hear(frame).await;
+        let mut next = Some(first);
+        while let Some(frame) = next {
+            self.real_frames += 1;
+            if self.listens_since_ms.is_none() {
+                self.tape.push(&frame);
+                self.tape.keep_last(KEPT_IN_SILENCE);
+            } else if let Some(frame) = self.gaps.push(self.clock.now_ms(), frame) {
+                self.hear(&frame).await;
+            }
+            next = self.frames.as_mut().and_then(FrameReceiver::try_recv);
         }
     }
 
-    async fn fill(&mut self) {
+    /// Silence where nothing came, before `waiting` frames that did.
+    async fn fill(&mut self, waiting: usize) {
         let Some(since_ms) = self.listens_since_ms else {
             return;
         };
         let now_ms = self.clock.now_ms();
-        for _ in 0..self.gaps.fill(now_ms) {
-            self.hear(Frame::SILENCE).await;
+        for _ in 0..self.gaps.fill(now_ms, waiting) {
+            self.hear(&Frame::SILENCE).await;
         }
         if self.texts.is_some() && to_ms(self.tape.unread()) > BEHIND.as_millis() as u64 {
             let reason = format!("it is more than {} s behind", BEHIND.as_secs());
@@ -266,10 +277,10 @@ impl Task {
     }
 
     /// One frame of the call, real or filled in.
-    async fn hear(&mut self, frame: Frame) {
+    async fn hear(&mut self, frame: &Frame) {
         let began_ms = self.listens_since_ms.unwrap_or(0);
-        self.tape.push(&frame);
-        match self.vad.push(&frame) {
+        self.tape.push(frame);
+        match self.vad.push(frame) {
             Some(VoiceEvent::Started { at_ms }) => {
                 self.tape.voice_started(at_ms);
                 self.tell(Heard::VoiceStarted {

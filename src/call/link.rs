@@ -85,6 +85,18 @@ impl Tap {
         if !hearing.listens || !matches!(medium, MediaKind::AudiosocketTap | MediaKind::Rtp) {
             return Ok(None);
         }
+        Self::spy(parts, medium, channel, hearing.orders.clone())
+            .await
+            .map(Some)
+    }
+
+    /// Puts ChanSpy on a channel.
+    pub(super) async fn spy(
+        parts: &CallParts,
+        medium: MediaKind,
+        channel: &ChannelId,
+        hearing: mpsc::Sender<HearingOrder>,
+    ) -> Result<Self, String> {
         let token = Token::fresh();
         let expected = parts
             .hub
@@ -96,7 +108,7 @@ impl Tap {
         } else {
             DialString::audio_socket(ours, &token)
         };
-        let tap = Self::listen(expected, hearing.orders.clone());
+        let tap = Self::listen(expected, hearing);
         let target = App::new("ChanSpy")
             .and_then(|app| app.arg(channel.as_str()))
             .and_then(|app| app.arg(SPY_OPTIONS))
@@ -105,7 +117,7 @@ impl Tap {
         originate.timeout_ms = Some(SPY_TIMEOUT_MS);
         let asked = parts.ami.originate(&originate, CONNECT_DEADLINE).await;
         asked.map_err(|e| e.to_string())?;
-        Ok(Some(tap))
+        Ok(tap)
     }
 
     /// Runs the module's application, which forks the caller's audio to our WebSocket server and returns at once.

@@ -192,6 +192,8 @@ impl CallMachine {
                 }
             }
             Event::Deaf { .. } => self.deaf = true,
+            Event::MediumLost => self.prompt_lost(now),
+            Event::MediumBack => self.prompt_again(now),
             Event::Digit(digit) => self.on_digit(digit, now),
             Event::HangUp => self.hang_up(now),
             Event::Clock => {}

@@ -35,6 +35,8 @@ enum Op {
     Deaf,
     HangUp,
     Medium(Medium),
+    /// It breaks, or is there again.
+    Breaks(bool),
     Nothing,
 }
 
@@ -64,6 +66,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => prop::bool::weighted(0.2).prop_map(|ends| if ends { Op::HangUp } else { Op::Nothing }),
         1 => prop::sample::select(vec![Medium::Sound, Medium::Sound, Medium::Stuck, Medium::Fails])
             .prop_map(Op::Medium),
+        1 => any::<bool>().prop_map(Op::Breaks),
         2 => Just(Op::Nothing),
     ]
 }
@@ -242,6 +245,9 @@ impl Call {
             }),
             Op::HangUp => self.give(Event::HangUp),
             Op::Medium(medium) => self.rig.medium = medium,
+            Op::Breaks(true) => self.rig.lose_medium(),
+            Op::Breaks(false) if self.rig.is_lost() => self.rig.find_medium(),
+            Op::Breaks(false) => {}
             Op::Nothing => self.give(Event::Clock),
         }
     }

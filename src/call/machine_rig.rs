@@ -58,6 +58,8 @@ pub(super) struct Rig {
     pub(super) waiting: usize,
     playing: Option<Played>,
     hung_up: bool,
+    /// The medium is broken: what is ordered goes nowhere.
+    lost: bool,
 }
 
 impl Rig {
@@ -72,19 +74,24 @@ impl Rig {
             waiting: 0,
             playing: None,
             hung_up: false,
+            lost: false,
         }
     }
 
     fn drain(&mut self) {
         while let Some(command) = self.machine.poll() {
             match command {
-                Command::Play { id, sound } => {
+                Command::Play { id, sound, from_ms } => {
                     assert!(!self.hung_up, "a play after the hang-up");
                     assert!(self.playing.is_none(), "two prompts at once");
+                    assert!(from_ms <= sound.duration_ms(), "from behind its end");
                     self.orders.push((self.now, "play"));
+                    if self.lost {
+                        continue;
+                    }
                     self.playing = Some(Played {
                         id,
-                        duration_ms: sound.duration_ms(),
+                        duration_ms: sound.duration_ms() - from_ms,
                         starts_ms: self.now + 10,
                         started: false,
                         paused_ms: None,
@@ -94,6 +101,9 @@ impl Rig {
                 }
                 Command::StopPlayback => {
                     self.orders.push((self.now, "stop"));
+                    if self.lost {
+                        continue;
+                    }
                     let stopped = self.playing.take().expect("a stop of what doesn't play");
                     if stopped.medium == Medium::Sound {
                         self.give(Event::Speaker(SpeakerEvent::Ended {
@@ -201,6 +211,23 @@ impl Rig {
             SpeakerEvent::Started { id }
         };
         self.give(Event::Speaker(event));
+    }
+
+    /// The medium breaks, and takes what it played with it.
+    pub(super) fn lose_medium(&mut self) {
+        self.playing = None;
+        self.lost = true;
+        self.give(Event::MediumLost);
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// It is there again.
+    pub(super) fn find_medium(&mut self) {
+        self.lost = false;
+        self.give(Event::MediumBack);
     }
 
     pub(super) fn at(&mut self, ms: u64, event: Event) -> &mut Self {

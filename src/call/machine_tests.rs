@@ -708,3 +708,32 @@ fn texts_of_the_recognizer_that_takes_over_count_once() {
     rig.partial(2500, "да").last(2600, "да");
     assert_eq!(rig.only_reply(20_000).1.kind, ReplyKind::NoInput);
 }
+
+#[test]
+fn a_prompt_goes_on_where_the_medium_broke() {
+    let mut rig = Rig::new();
+    rig.at(0, ask(5000, BargeIn::default())).pass(2010);
+    rig.lose_medium();
+    rig.pass(4000);
+    rig.find_medium();
+    // 2 s were heard; 3 s and the medium's 10 ms are left.
+    assert_eq!(
+        (rig.prompt_ms("lost"), rig.prompt_ms("again")),
+        (Some(2000), Some(2000))
+    );
+    rig.says(7500, 8000, "да").last(8100, "да");
+    let (_, reply) = rig.only_reply(20_000);
+    assert!(reply.is("yes") && !reply.barged_in, "{reply:?}");
+    assert_eq!(rig.prompt_ms("ended"), Some(3000), "the rig's own part");
+    // What was ordered while it was broken plays from its start; and what is said meanwhile counts.
+    rig.lose_medium();
+    rig.at(21_000, ask(1000, BargeIn::Off)).pass(22_000);
+    rig.find_medium();
+    rig.says(23_500, 24_000, "нет").last(24_100, "нет");
+    assert!(rig.only_reply(40_000).1.is("no"));
+    // One that never comes back is given up like one that is stuck.
+    rig.at(41_000, ask(1000, BargeIn::Off)).pass(41_500);
+    rig.lose_medium();
+    let (at, reply) = rig.only_reply(90_000);
+    assert_eq!((at, reply.kind), (62_010, ReplyKind::NoInput));
+}

@@ -5,9 +5,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::agi_line::AgiLine;
+use super::hearing::HearingOrder;
 use super::line::CallInfo;
 use super::link::{self, Connected, Tap};
 use super::parts::CallParts;
@@ -85,6 +87,27 @@ impl Pbx {
                 Ok(None)
             }
         }
+    }
+
+    /// The tap anew, where it broke and the person is still there.
+    pub(super) fn tap_again(
+        &self,
+        hearing: mpsc::Sender<HearingOrder>,
+    ) -> impl Future<Output = Result<Tap, String>> + Send + use<> {
+        let (parts, agi, medium) = (Arc::clone(&self.parts), self.agi.clone(), self.medium);
+        let channel = self.channel.clone();
+        async move {
+            if medium == MediaKind::Audiofork {
+                Tap::fork(&parts, &agi, hearing).await
+            } else {
+                Tap::spy(&parts, medium, &channel, hearing).await
+            }
+        }
+    }
+
+    /// Keeps it while the call lives.
+    pub(super) fn keep_tap(&mut self, tap: Tap) {
+        self._tap = Some(tap);
     }
 
     /// The shared parts.

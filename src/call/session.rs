@@ -16,7 +16,7 @@ use super::hearing::{Heard, Hearing, HearingOrder};
 use super::history::kind;
 use super::journal::CallJournal;
 use super::line::{Answer, CallInfo, HangUpFlag, Line, LineMessage};
-use super::link::{self, Connected};
+use super::link::{self, Connected, Tap};
 use super::machine::CallMachine;
 use super::pbx::{Pbx, Told};
 use super::reply::{Reply, ReplyKind};
@@ -34,8 +34,10 @@ pub type Dialog = Box<dyn FnOnce(Line) -> DialogEnd + Send>;
 
 /// After the hang-up a dialog may still tidy up for so long.
 const AFTER_HANG_UP: Duration = Duration::from_secs(5);
-/// A both-way medium ends with the channel; Asterisk tells of the hang-up within this.
+/// A medium ends with the channel; Asterisk tells of the hang-up within this.
 const HANG_UP_FOLLOWS: Duration = Duration::from_secs(1);
+/// How often a medium that broke is opened again in one call.
+const MOST_OPENINGS: u32 = 3;
 
 /// How a talk ended.
 #[derive(Debug)]
@@ -72,6 +74,9 @@ enum Job {
         Result<Option<Connected>, String>,
     ),
     Web(WebAnswer),
+    /// The medium is open again.
+    BothWays(Result<Option<Connected>, String>),
+    Tap(Result<Tap, String>),
 }
 
 /// A server is being asked: the dialog gets its answer when the filler is over, too.
@@ -92,6 +97,10 @@ struct Talk {
     ended_by: Option<EndedBy>,
     /// The medium has ended: by a hang-up, which Asterisk then tells until this moment, or by a fault.
     medium_lost: Option<tokio::time::Instant>,
+    /// How often it was opened again.
+    opened_again: u32,
+    /// The speaker ended with it.
+    mute: bool,
     replied: bool,
     recording: Option<String>,
 }
@@ -109,6 +118,8 @@ impl Session {
             asking: None,
             ended_by: None,
             medium_lost: None,
+            opened_again: 0,
+            mute: false,
             replied: false,
             recording: None,
         };
@@ -155,17 +166,14 @@ impl Session {
                 }
                 Some(message) = talk.messages.recv() => self.asked(talk, message),
                 Some(heard) = self.hearing.events.recv() => self.heard(talk, heard),
-                event = self.speaker.events.recv(), if talk.medium_lost.is_none() => match event {
+                event = self.speaker.events.recv(), if !talk.mute => match event {
                     Some(event) => talk.machine.handle(Event::Speaker(event), self.clock.now_ms()),
                     None => {
-                        self.journal.note(kind::MEDIA, json!({"event": "ended"}));
-                        talk.medium_lost = Some(tokio::time::Instant::now() + HANG_UP_FOLLOWS);
+                        talk.mute = true;
+                        self.medium_ended(talk);
                     }
                 },
-                () = until(talk.medium_lost), if talk.ended_by.is_none() => {
-                    self.journal.note(kind::FAULT, json!({"message": "the medium was lost, but the person is still there"}));
-                    self.over(talk, EndedBy::Fault);
-                }
+                () = until(talk.medium_lost), if talk.ended_by.is_none() => self.open_again(talk),
                 told = self.pbx.next(), if talk.ended_by.is_none() => self.told(talk, told),
                 Some(job) = talk.jobs.join_next() => if let Ok(job) = job { self.job_done(talk, job) },
                 () = self.stop.cancelled(), if talk.ended_by.is_none() => self.over(talk, EndedBy::Us),
@@ -194,11 +202,7 @@ impl Session {
     async fn obey(&mut self, talk: &mut Talk) {
         while let Some(command) = talk.machine.poll() {
             let order = match command {
-                Command::Play { id, sound } => SpeakerOrder::Play {
-                    id,
-                    sound,
-                    from_ms: 0,
-                },
+                Command::Play { id, sound, from_ms } => SpeakerOrder::Play { id, sound, from_ms },
                 Command::PausePlayback => SpeakerOrder::Pause,
                 Command::ResumePlayback => SpeakerOrder::Resume,
                 Command::StopPlayback => SpeakerOrder::Stop,
@@ -400,11 +404,8 @@ impl Session {
                 match again {
                     Ok(None) => {}
                     Ok(Some(connected)) => {
-                        self.speaker = connected.speaker;
                         talk.medium_lost = None;
-                        self.guard = Some(connected.guard);
-                        let frames = HearingOrder::Frames(connected.frames);
-                        let _ = self.hearing.orders.try_send(frames);
+                        self.connect(talk, connected);
                     }
                     // The person hung up meanwhile, mostly: Asterisk tells.
                     Err(reason) => self
@@ -413,6 +414,66 @@ impl Session {
                 }
                 talk.answer(Answer::Transfer(status));
             }
+            Job::BothWays(Ok(connected)) => {
+                if let Some(connected) = connected {
+                    self.connect(talk, connected);
+                }
+                self.journal.note(kind::MEDIA, json!({"event": "back"}));
+                talk.machine.handle(Event::MediumBack, self.clock.now_ms());
+            }
+            Job::Tap(Ok(tap)) => {
+                self.pbx.keep_tap(tap);
+                self.journal.note(kind::MEDIA, json!({"event": "back"}));
+            }
+            Job::BothWays(Err(reason)) | Job::Tap(Err(reason)) => {
+                self.medium_is_lost(talk, &reason);
+            }
+        }
+    }
+
+    fn connect(&mut self, talk: &mut Talk, connected: Connected) {
+        self.speaker = connected.speaker;
+        talk.mute = false;
+        self.guard = Some(connected.guard);
+        let frames = HearingOrder::Frames(connected.frames);
+        let _ = self.hearing.orders.try_send(frames);
+    }
+
+    /// The medium has ended. By a hang-up, mostly, which Asterisk is about to tell.
+    fn medium_ended(&mut self, talk: &mut Talk) {
+        self.journal.note(kind::MEDIA, json!({"event": "ended"}));
+        if talk.mute {
+            talk.machine.handle(Event::MediumLost, self.clock.now_ms());
+        }
+        talk.medium_lost = Some(tokio::time::Instant::now() + HANG_UP_FOLLOWS);
+    }
+
+    /// It was none: the medium broke, and the person is still there. It is opened again.
+    fn open_again(&mut self, talk: &mut Talk) {
+        talk.medium_lost = None;
+        if talk.opened_again == MOST_OPENINGS {
+            let reason = format!("it broke {} times", MOST_OPENINGS + 1);
+            return self.medium_is_lost(talk, &reason);
+        }
+        talk.opened_again += 1;
+        self.journal
+            .note(kind::MEDIA, json!({"event": "is opened again"}));
+        if link::is_both_way(self.pbx.medium()) {
+            self.guard = None;
+            let again = self.pbx.medium_again();
+            talk.jobs.spawn(async move { Job::BothWays(again.await) });
+        } else {
+            let again = self.pbx.tap_again(self.hearing.orders.clone());
+            talk.jobs.spawn(async move { Job::Tap(again.await) });
+        }
+    }
+
+    /// It can't be opened again. Without a tap the dialog can still speak and take keys; without both ways nothing is left.
+    fn medium_is_lost(&mut self, talk: &mut Talk, reason: &str) {
+        let message = format!("the medium was lost, but the person is still there: {reason}");
+        self.journal.note(kind::FAULT, json!({"message": message}));
+        if talk.mute {
+            self.over(talk, EndedBy::Fault);
         }
     }
 
@@ -433,6 +494,13 @@ impl Session {
             Heard::Recognizer { name, note } => {
                 self.journal
                     .note(kind::RECOGNIZER, json!({"name": name, "event": note}));
+                return;
+            }
+            Heard::FramesEnded => {
+                // A both-way medium's speaker tells it, too.
+                if !link::is_both_way(self.pbx.medium()) {
+                    self.medium_ended(talk);
+                }
                 return;
             }
             Heard::Audio { note } => {

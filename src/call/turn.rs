@@ -76,6 +76,8 @@ impl TurnState {
 pub(super) struct Playing {
     pub(super) id: PlaybackId,
     pub(super) sound: Sound,
+    /// It was ordered from here on: the medium broke there.
+    from_ms: u64,
     ordered_ms: u64,
     /// When its first sample was sent.
     pub(super) started_ms: Option<u64>,
@@ -90,6 +92,7 @@ impl Playing {
         Self {
             id,
             sound,
+            from_ms: 0,
             ordered_ms: now_ms,
             started_ms: None,
             paused_ms: None,
@@ -103,13 +106,28 @@ impl Playing {
         }
     }
 
+    /// The medium broke: it stands where it was last heard.
+    pub(super) fn lose(&mut self, now_ms: u64) {
+        self.from_ms = self.played_ms(now_ms);
+        self.ordered_ms = now_ms;
+        self.started_ms = None;
+        self.paused_ms = None;
+        self.held_ms = 0;
+    }
+
+    /// It is ordered once more, from where it stands.
+    pub(super) fn order_again(&mut self, id: PlaybackId, now_ms: u64) {
+        self.lose(now_ms);
+        self.id = id;
+    }
+
     /// How much of it was heard, milliseconds from its start, by our clock.
     pub(super) fn played_ms(&self, now_ms: u64) -> u64 {
         let until_ms = self.paused_ms.unwrap_or(now_ms);
         let played_ms = self.started_ms.map_or(0, |started_ms| {
             until_ms.saturating_sub(started_ms + self.held_ms)
         });
-        played_ms.min(self.sound.duration_ms())
+        (self.from_ms + played_ms).min(self.sound.duration_ms())
     }
 
     /// A line of the history about it: what happens, and where in it.
@@ -120,7 +138,7 @@ impl Playing {
     /// When it ends, if nothing holds it any more.
     pub(super) fn ends_ms(&self) -> u64 {
         let start = self.started_ms.unwrap_or(self.ordered_ms + START_SLACK_MS);
-        start + self.held_ms + self.sound.duration_ms()
+        start + self.held_ms + self.sound.duration_ms().saturating_sub(self.from_ms)
     }
 }
 

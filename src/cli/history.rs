@@ -167,7 +167,10 @@ fn named<'k>(kind: &'k str, data: &Value) -> (&'k str, String) {
         "order" => ("заказ", order(what)),
         "attempt" => ("попытка", attempt(what, data)),
         "asterisk" => ("Asterisk", asterisk(data)),
-        "media" => ("звук", flat(data)),
+        "media" => (
+            "звук",
+            medium(what).map_or_else(|| flat(data), str::to_owned),
+        ),
         "recognizer" => ("распознавание", flat(data)),
         "dialog" => ("диалог", dialog(data)),
         "stage" => ("этап", word(data, "name").to_owned()),
@@ -236,8 +239,21 @@ fn prompt(what: &str, data: &Value) -> String {
         "barge_in" => format!("перебивают на {} ({})", played(), word(data, "by")),
         "paused" => format!("придержана на {}: человек подал голос", played()),
         "resumed" => "продолжаем: слов не было".to_owned(),
+        "stopped" => format!("остановлена на {}: трубку положили", played()),
+        "stuck" => "не закончилась вовремя: идём дальше".to_owned(),
+        "lost" => format!("звук оборвался на {}", played()),
+        "again" => format!("звучит снова с {}", played()),
         "failed" => format!("не прозвучала: {}", word(data, "reason")),
         _ => flat(data),
+    }
+}
+
+fn medium(what: &str) -> Option<&'static str> {
+    match what {
+        "ended" => Some("закончился"),
+        "is opened again" => Some("оборвался, а человек ещё здесь: открываем заново"),
+        "back" => Some("снова есть"),
+        _ => None,
     }
 }
 

@@ -256,7 +256,8 @@ impl Rehearsal {
         while let Some(command) = self.machine.poll() {
             let now = self.scene.now_ms;
             match command {
-                Command::Play { id, sound } => {
+                // This medium never breaks: always from the start.
+                Command::Play { id, sound, .. } => {
                     let cut = self.mouth.play(id, sound, now);
                     if let Some(event) = cut {
                         self.machine.handle(Event::Speaker(event), now);

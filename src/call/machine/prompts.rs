@@ -26,6 +26,7 @@ impl CallMachine {
                 self.commands.push_back(Command::Play {
                     id: self.playbacks,
                     sound,
+                    from_ms: 0,
                 });
             }
             None => {
@@ -153,6 +154,32 @@ impl CallMachine {
             playing.resume(now);
             let told = playing.told("resumed", now);
             self.commands.push_back(Command::ResumePlayback);
+            self.note(kind::PROMPT, now, told);
+        }
+    }
+
+    /// The medium broke in the middle of the prompt, or before it.
+    pub(super) fn prompt_lost(&mut self, now: u64) {
+        if let Doing::Turn(turn) = &mut self.doing
+            && let Some(playing) = &mut turn.playing
+        {
+            let told = playing.told("lost", now);
+            playing.lose(now);
+            self.note(kind::PROMPT, now, told);
+        }
+    }
+
+    /// The medium is there again: the prompt goes on from where it was last heard.
+    pub(super) fn prompt_again(&mut self, now: u64) {
+        if let Doing::Turn(turn) = &mut self.doing
+            && let Some(playing) = &mut turn.playing
+        {
+            self.playbacks += 1;
+            playing.order_again(self.playbacks, now);
+            let (id, from_ms) = (playing.id, playing.played_ms(now));
+            let (sound, told) = (playing.sound.clone(), playing.told("again", now));
+            self.commands
+                .push_back(Command::Play { id, sound, from_ms });
             self.note(kind::PROMPT, now, told);
         }
     }
