@@ -176,7 +176,8 @@ enum End {
 impl Stream {
     async fn run(mut self) {
         loop {
-            let (cause, reason) = match self.connect().await {
+            // Boxed: room for a handshake is not kept for the whole call.
+            let (cause, reason) = match Box::pin(self.connect()).await {
                 None => return self.tell_last_partial().await,
                 Some(Err(lost)) => lost,
                 Some(Ok(socket)) => match self.converse(socket).await {

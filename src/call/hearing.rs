@@ -6,7 +6,7 @@
 //! [`Tape`] keeps it once for all of them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -73,7 +73,8 @@ pub(super) enum HearingOrder {
 #[derive(Debug)]
 pub(super) struct Hearing {
     pub(super) orders: mpsc::Sender<HearingOrder>,
-    pub(super) events: mpsc::Receiver<Heard>,
+    /// `None`: nobody listens.
+    events: Option<mpsc::Receiver<Heard>>,
     pub(super) sent: Sent,
     /// Somebody does.
     pub(super) listens: bool,
@@ -105,25 +106,24 @@ impl Sent {
 }
 
 impl Hearing {
-    /// Starts the task; without recognizers, one that lets a both-way medium's frames run out. It ends when the handle is
-    /// dropped.
+    /// Starts the task, which ends when the handle is dropped. Without recognizers there is none: orders go nowhere, a both-way
+    /// medium's frames too.
     pub(super) fn start(
         recognizers: Option<Vec<Arc<dyn Recognizer>>>,
         options: StreamOptions,
         clock: CallClock,
     ) -> Self {
-        let (orders, orders_rx) = mpsc::channel(16);
-        let (events_tx, events) = mpsc::channel(EVENTS);
         let sent = Sent::default();
         let Some(recognizers) = recognizers else {
-            tokio::spawn(let_run_out(orders_rx, events_tx));
             return Self {
-                orders,
-                events,
+                orders: NOBODY.clone(),
+                events: None,
                 sent,
                 listens: false,
             };
         };
+        let (orders, orders_rx) = mpsc::channel(16);
+        let (events_tx, events) = mpsc::channel(EVENTS);
         let task = Task {
             clock,
             options,
@@ -148,21 +148,27 @@ impl Hearing {
         tokio::spawn(task.run(orders_rx));
         Self {
             orders,
-            events,
+            events: Some(events),
             sent,
             listens: true,
         }
     }
-}
 
-/// Nobody listens. `_silent` keeps the call's end of the events open.
-async fn let_run_out(mut orders: mpsc::Receiver<HearingOrder>, _silent: mpsc::Sender<Heard>) {
-    while let Some(order) = orders.recv().await {
-        if let HearingOrder::Frames(mut frames) = order {
-            while frames.recv().await.is_some() {}
+    /// The next thing that was heard. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Heard {
+        if let Some(events) = &mut self.events {
+            if let Some(heard) = events.recv().await {
+                return heard;
+            }
+            // The task is gone with all that it could tell.
+            self.events = None;
         }
+        std::future::pending().await
     }
 }
+
+/// Who takes the orders of a call that nobody listens to.
+static NOBODY: LazyLock<mpsc::Sender<HearingOrder>> = LazyLock::new(|| mpsc::channel(1).0);
 
 struct Task {
     clock: CallClock,

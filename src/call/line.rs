@@ -61,13 +61,13 @@ pub struct Note {
     pub data: Value,
 }
 
-/// What the session receives from its dialog.
+/// What the session receives from its dialog. Small: a call's queue has room for 32 from the start.
 #[derive(Debug)]
 pub enum LineMessage {
     /// To be answered.
-    Request(Request, oneshot::Sender<Answer>),
+    Request(Box<Request>, oneshot::Sender<Answer>),
     /// To be kept.
-    Note(Note),
+    Note(Box<Note>),
 }
 
 /// What the session answers.
@@ -144,11 +144,13 @@ struct Rehearsed {
 
 impl Line {
     /// A line and the end that the session (or a test) serves.
-    pub fn new(info: CallInfo) -> (Self, mpsc::Receiver<LineMessage>, Arc<HangUpFlag>) {
+    pub fn new(
+        info: impl Into<Arc<CallInfo>>,
+    ) -> (Self, mpsc::Receiver<LineMessage>, Arc<HangUpFlag>) {
         let (messages, receiver) = mpsc::channel(LINE_QUEUE);
         let flag = Arc::new(HangUpFlag::default());
         let line = Self {
-            info: Arc::new(info),
+            info: info.into(),
             messages,
             flag: Arc::clone(&flag),
             rehearsed: None,
@@ -186,7 +188,7 @@ impl Line {
     fn request(&self, request: Request) -> Result<Answer, LineError> {
         let (sender, receiver) = oneshot::channel();
         self.messages
-            .blocking_send(LineMessage::Request(request, sender))
+            .blocking_send(LineMessage::Request(Box::new(request), sender))
             .map_err(|_| LineError::HungUp)?;
         match receiver.blocking_recv() {
             Ok(Answer::HungUp) | Err(_) => Err(LineError::HungUp),
@@ -300,6 +302,6 @@ impl Line {
     pub fn note(&self, kind: &'static str, data: Value) {
         let _ = self
             .messages
-            .blocking_send(LineMessage::Note(Note { kind, data }));
+            .blocking_send(LineMessage::Note(Box::new(Note { kind, data })));
     }
 }

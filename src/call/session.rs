@@ -51,7 +51,7 @@ pub(super) struct Talked {
 
 /// What a talk needs.
 pub(super) struct Session {
-    pub(super) info: CallInfo,
+    pub(super) info: Arc<CallInfo>,
     pub(super) clock: CallClock,
     pub(super) speaker: Speaker,
     /// Keeps a both-way medium open.
@@ -107,8 +107,10 @@ struct Talk {
 
 impl Session {
     /// Holds the dialog to its end, or the person's. Gives back the journal and Asterisk's end of the call.
-    pub(super) async fn talk(mut self, dialog: Dialog) -> (Talked, CallJournal, Pbx) {
-        let (line, messages, flag) = Line::new(self.info.clone());
+    ///
+    /// Boxed, lest the futures of those who wait for it hold room for it twice.
+    pub(super) async fn talk(mut self: Box<Self>, dialog: Dialog) -> (Talked, CallJournal, Pbx) {
+        let (line, messages, flag) = Line::new(Arc::clone(&self.info));
         let mut talk = Talk {
             machine: CallMachine::default(),
             messages,
@@ -165,7 +167,7 @@ impl Session {
                     return ended.unwrap_or_else(|_| dead_thread(&self.info));
                 }
                 Some(message) = talk.messages.recv() => self.asked(talk, message),
-                Some(heard) = self.hearing.events.recv() => self.heard(talk, heard),
+                heard = self.hearing.next() => self.heard(talk, heard),
                 event = self.speaker.events.recv(), if !talk.mute => match event {
                     Some(event) => talk.machine.handle(Event::Speaker(event), self.clock.now_ms()),
                     None => {
@@ -243,7 +245,7 @@ impl Session {
                 self.journal.note(note.kind, note.data);
                 return;
             }
-            LineMessage::Request(request, sender) => (request, sender),
+            LineMessage::Request(request, sender) => (*request, sender),
         };
         if talk.ended_by.is_some() {
             let _ = sender.send(Answer::HungUp);
@@ -569,7 +571,7 @@ impl Session {
         };
         self.asked(
             talk,
-            LineMessage::Request(Request::Turn(Box::new(turn)), sender),
+            LineMessage::Request(Box::new(Request::Turn(Box::new(turn))), sender),
         );
         // The same loop serves it: the "dialog" now is one that waits for this answer.
         let (done, mut over) = oneshot::channel();

@@ -81,8 +81,9 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
         medium,
     );
     let sent = answered.hearing.sent.clone();
-    let session = Session {
-        info: answered.info.clone(),
+    let info = Arc::new(answered.info);
+    let session = Box::new(Session {
+        info: Arc::clone(&info),
         clock: answered.clock,
         speaker,
         guard,
@@ -93,7 +94,7 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
         stop: answered.stop,
         longest: Duration::from_millis(answered.parts.calls.longest_ms),
         fallback: answered.parts.calls.fallback.clone(),
-    };
+    });
     let (talked, mut journal, mut pbx) = session.talk(dialog).await;
     for (name, seconds) in sent.seconds() {
         journal.note(
@@ -104,15 +105,7 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
     let talk_ms = answered.clock.now_ms().saturating_sub(began_ms);
     let cause = end_channel(&mut pbx, &mut journal).await;
     let outcome = talked.end.outcome_after(talked.by, talked.replied);
-    summary(
-        &answered.info,
-        Some(talked),
-        cause,
-        outcome,
-        talk_ms,
-        journal,
-    )
-    .await
+    summary(&info, Some(talked), cause, outcome, talk_ms, journal).await
 }
 
 /// Connects the medium; gives the speaker, and what keeps a both-way medium open.

@@ -297,7 +297,7 @@ impl Rehearsal {
     fn asked(&mut self, message: LineMessage, person: &mut dyn Person) {
         let (request, sender) = match message {
             LineMessage::Note(note) => return self.note(note.kind, note.data, person),
-            LineMessage::Request(request, sender) => (request, sender),
+            LineMessage::Request(request, sender) => (*request, sender),
         };
         if self.ended_by.is_some() {
             let _ = sender.send(Answer::HungUp);

@@ -120,7 +120,7 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
         .map_err(failed)?;
     conn.busy_timeout(std::time::Duration::from_secs(5))
         .map_err(failed)?;
-    conn.set_prepared_statement_cache_capacity(64);
+    conn.set_prepared_statement_cache_capacity(96);
     migrations().to_latest(&mut conn).map_err(|error| {
         StoreError::Sqlite(format!("bringing it to version {VERSION}: {error}"))
     })?;

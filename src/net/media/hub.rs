@@ -454,7 +454,7 @@ impl Met {
     async fn run(self, shared: &Shared) {
         match self {
             Self::AudioSocket(stream) => stream.run(shared).await,
-            Self::WebSocket(stream) => stream.run(shared).await,
+            Self::WebSocket(stream) => Box::pin(stream.run(shared)).await,
         }
     }
 }
@@ -474,10 +474,12 @@ async fn meet(
     let meeting = async {
         Ok(match server {
             Server::AudioSocket => {
-                Met::AudioSocket(Box::new(audiosocket::meet(shared, stream, peer).await?))
+                let meeting = Box::pin(audiosocket::meet(shared, stream, peer));
+                Met::AudioSocket(Box::new(meeting.await?))
             }
             Server::WebSocket => {
-                Met::WebSocket(Box::new(websocket::meet(shared, stream, peer).await?))
+                let meeting = Box::pin(websocket::meet(shared, stream, peer));
+                Met::WebSocket(Box::new(meeting.await?))
             }
         })
     };

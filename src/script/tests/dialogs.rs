@@ -318,7 +318,7 @@ fn a_hang_up_at_every_point_ends_the_dialog_and_runs_its_handler_once() {
                         (false, true) => {
                             over = true;
                             flag.raise();
-                            match request {
+                            match *request {
                                 Request::Turn(_) => Answer::Reply(Reply::empty(ReplyKind::HangUp)),
                                 _ => Answer::HungUp,
                             }
@@ -326,7 +326,7 @@ fn a_hang_up_at_every_point_ends_the_dialog_and_runs_its_handler_once() {
                         (false, false) => match answers[asked].clone() {
                             Some(Do::Say(reply)) => Answer::Reply(reply),
                             Some(Do::Give(answer)) => answer,
-                            _ if matches!(request, Request::Turn(_)) => {
+                            _ if matches!(*request, Request::Turn(_)) => {
                                 Answer::Reply(Reply::empty(ReplyKind::Played))
                             }
                             _ => Answer::Done,
@@ -490,7 +490,9 @@ fn times_and_rules_of_a_window_come_from_the_settings() {
     let thread = std::thread::spawn(move || dialog.run(line));
     let mut turns = Vec::new();
     while let Some(message) = messages.blocking_recv() {
-        if let LineMessage::Request(Request::Turn(turn), answer) = message {
+        if let LineMessage::Request(request, answer) = message
+            && let Request::Turn(turn) = *request
+        {
             turns.push(turn);
             let _ = answer.send(Answer::Reply(Reply::empty(ReplyKind::NoInput)));
         }

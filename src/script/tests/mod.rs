@@ -151,7 +151,7 @@ fn hold(version: &Arc<Version>, dialog: &str, info: CallInfo, script: Vec<Do>) -
                 seen.push(format!("note {} {}", note.kind, note.data));
                 continue;
             }
-            LineMessage::Request(request, answer) => (request, answer),
+            LineMessage::Request(request, answer) => (*request, answer),
         };
         if over {
             let _ = answer.send(Answer::HungUp);

@@ -86,7 +86,9 @@ fn first_saying(list: &[(&str, &str)]) -> Saying {
     let dialog = version.dialog("d").unwrap();
     std::thread::spawn(move || dialog.run(line));
     loop {
-        if let Some(LineMessage::Request(Request::Turn(turn), _)) = messages.blocking_recv() {
+        if let Some(LineMessage::Request(request, _)) = messages.blocking_recv()
+            && let Request::Turn(turn) = *request
+        {
             match turn.prompts.into_iter().next() {
                 Some(Prompt::Text(saying)) => return saying,
                 other => panic!("{other:?}"),
