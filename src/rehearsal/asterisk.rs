@@ -275,6 +275,13 @@ impl FakeAsterisk {
         }
     }
 
+    /// Cuts the connection that carries a call's sound, as a network would; the call goes on.
+    pub fn cut_media(&self, channel: &str) {
+        if let Some(channel) = self.world.find(channel) {
+            channel.cut_media.notify_one();
+        }
+    }
+
     /// Sends these bytes as the next answer of a call's AGI.
     pub fn agi_garbage(&self, channel: &str, bytes: &[u8]) {
         if let Some(channel) = self.world.find(channel) {

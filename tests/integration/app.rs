@@ -60,6 +60,11 @@ pub fn people(number: &str) -> FarEnd {
         "05" => FarEnd::answers().wait(60_000),
         "06" => FarEnd::answers().until_prompt_starts().wait(100).hang_up(),
         "07" => FarEnd::answers().until_prompt_ends().wait(300).hang_up(),
+        "08" => FarEnd::answers()
+            .until_prompt_starts()
+            .wait(3_500)
+            .say(&word("да"))
+            .wait(20_000),
         "11" => FarEnd::busy(),
         "12" => FarEnd::rings(),
         "13" => FarEnd::fails(Refusal::Congestion),

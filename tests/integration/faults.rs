@@ -98,6 +98,42 @@ async fn without_a_recognizer_the_dialog_learns_so_and_keys_work() {
     );
 }
 
+/// The sound's connection breaks in the middle of the question; the person doesn't notice and answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_medium_that_breaks_in_mid_call_is_opened_again() {
+    for medium in [
+        MediaKind::AudiosocketTap,
+        MediaKind::Audiofork,
+        MediaKind::Audiosocket,
+        MediaKind::ChanWebsocket,
+    ] {
+        let app = TestApp::start(medium).await;
+        app.order("breaks", "08").await;
+        let call = app
+            .asterisk
+            .call_that(|call| !call.prompts.is_empty())
+            .await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        app.asterisk.cut_media(&call.unwrap().channel);
+        let call = app.end_of("breaks").await;
+        let events = app.events("breaks").await;
+        assert_eq!(call["outcome"], "confirmed", "{medium:?}: {events:#?}");
+        let noted = |kind: &str, what: &str| {
+            let mut all = events.iter();
+            all.any(|e| e["kind"] == kind && e["data"]["event"] == what)
+        };
+        assert!(noted("media", "is opened again"), "{medium:?}: {events:#?}");
+        assert!(noted("media", "back"), "{medium:?}: {events:#?}");
+        let both_ways = matches!(medium, MediaKind::Audiosocket | MediaKind::ChanWebsocket);
+        assert_eq!(
+            noted("prompt", "again"),
+            both_ways,
+            "{medium:?}: {events:#?}"
+        );
+        app.runtime.shut_down().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_call_is_hung_up() {
     let app = TestApp::start(MediaKind::AudiosocketTap).await;

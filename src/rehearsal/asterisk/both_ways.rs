@@ -109,6 +109,7 @@ async fn listen(
             () = channel.hung.cancelled() => return Ended::HungUp,
             () = channel.redirected.cancelled() => return Ended::HungUp,
             () = gone.cancelled() => return Ended::ByServer,
+            () = channel.cut_media.notified() => return Ended::ByServer,
             readable = stream.readable() => {
                 buffer.reserve(READ);
                 let read = readable.and_then(|()| stream.try_read_buf(&mut buffer));

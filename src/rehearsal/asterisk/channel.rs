@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::wire::ami::Control;
@@ -70,6 +70,8 @@ pub(super) struct Channel {
     pub(super) redirected: CancellationToken,
     /// Cuts the AGI connection.
     pub(super) cut_agi: CancellationToken,
+    /// Cuts the medium: the tap, or both ways.
+    pub(super) cut_media: Notify,
     /// Sent instead of the next AGI answer.
     pub(super) garbage: Mutex<Option<Vec<u8>>>,
     /// The recording that runs: file, and when it began.
@@ -102,6 +104,7 @@ impl Channel {
             variables: Mutex::default(),
             redirected: CancellationToken::new(),
             cut_agi: CancellationToken::new(),
+            cut_media: Notify::new(),
             garbage: Mutex::default(),
             recording: Mutex::default(),
         }

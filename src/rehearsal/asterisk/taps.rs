@@ -169,6 +169,7 @@ async fn spy(
         () = call.hung.cancelled() => {}
         () = channel.hung.cancelled() => {}
         () = gone.cancelled() => {}
+        () = call.cut_media.notified() => {}
     }
     gone.cancel();
     call.note(world, both_ways::closed(kind, &tally, &Meter::default()));

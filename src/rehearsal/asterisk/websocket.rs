@@ -104,6 +104,7 @@ pub(super) fn fork(world: &Arc<World>, channel: &Arc<Channel>, data: &str) {
             tokio::select! {
                 biased;
                 () = channel.hung.cancelled() => break,
+                () = channel.cut_media.notified() => break,
                 Some(frame) = frames.recv() => lives = socket.send(audio(&frame)).await.is_ok(),
                 message = socket.next() => lives = matches!(message, Some(Ok(_))),
             }
@@ -321,6 +322,7 @@ impl Talk<'_> {
                 biased;
                 () = self.channel.hung.cancelled() => return -1,
                 () = self.channel.redirected.cancelled() => return -1,
+                () = self.channel.cut_media.notified() => return 0,
                 () = sleep_until(self.next), if playing => self.play(ear).await,
                 message = self.socket.next() => match message {
                     Some(Ok(message)) => self.take(message).await,
