@@ -173,7 +173,7 @@ impl Runtime {
             &config.asterisk.sounds_in_asterisk,
             PROMPT_FILES_BYTES,
         )
-        .map_err(|e| keep(format!("asterisk.sounds_in_asterisk: {e}")))
+        .map_err(|_| keep(probe::seen_path(config.language)))
         .ok();
         let web = Web::new(&config.web).map_err(|e| keep(e.to_string())).ok();
         let our_address = resolve(&config.asterisk.our_host)
@@ -230,17 +230,29 @@ impl Runtime {
             return Err(StartError::Settings(faults));
         }
         // Instead of the config's voices speaks another one, to whom their names mean nothing.
-        let library = Arc::new(Library::open_for(
+        let library = Arc::new(Library::open_kept(
             &config.scripts.folder,
             config.language,
             Named {
                 voices: names,
                 recognizers: Some(listed.iter().map(|r| r.name().to_owned()).collect()),
             },
+            Some(config.store.with_extension("dialogs")),
         ));
         let status = library.status();
         if !status.faults.is_empty() {
-            return Err(StartError::Scripts(status.faults));
+            if status.dialogs.is_empty() {
+                return Err(StartError::Scripts(status.faults));
+            }
+            for fault in &status.faults {
+                tracing::error!(
+                    file = fault.file,
+                    line = fault.line,
+                    column = fault.column,
+                    "dialogs refused, those that were sound last are used: {}",
+                    fault.message
+                );
+            }
         }
         let watch = Watch::start(Arc::clone(&library), config.scripts.poll_ms)
             .map_err(|e| StartError::Settings(vec![format!("scripts.folder: {e}")]))?;

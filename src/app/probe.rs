@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::asr::sherpa::model::ModelFiles;
 use crate::config::{Config, Language, MediaKind, RecognizerConfig, VoiceConfig, YandexCloud};
 use crate::ident::Token;
+use crate::tts::AsteriskFiles;
 
 /// Every fault, each with its key and the mend. The folder of prompts for Asterisk matters where Asterisk plays them.
 pub fn probe(config: &Config) -> Vec<String> {
@@ -24,7 +25,18 @@ pub fn probe(config: &Config) -> Vec<String> {
             format!("asterisk.sounds: can't write into {folder}: {error}; make it, and let the user that runs us write there"),
         ));
     }
+    if by_files && !AsteriskFiles::may_be_seen_as(&config.asterisk.sounds_in_asterisk) {
+        faults.push(seen_path(config.language));
+    }
     faults
+}
+
+/// A path that Asterisk can't be told.
+pub(super) fn seen_path(language: Language) -> String {
+    language.pick(
+        "asterisk.sounds_in_asterisk: нужен полный путь от / без пробелов и знаков & , | \" ' \\ $ { }: так эту папку видит Asterisk".to_owned(),
+        "asterisk.sounds_in_asterisk: a whole path from /, without white space and & , | \" ' \\ $ { }: as Asterisk sees that folder".to_owned(),
+    )
 }
 
 /// Of the recognizers: what can be seen without asking them.

@@ -13,6 +13,14 @@ pub(super) async fn run(wanted: Rollback) -> Ended {
         .token
         .clone()
         .or_else(|| std::env::var("GOVORUN_TOKEN").ok());
+    let good = |c: char| c.is_ascii_alphanumeric();
+    if let Some(version) = &wanted.version
+        && !version.chars().all(good)
+    {
+        return wrong_use::told(&format!(
+            "версии «{version}» не бывает: версия — это 12 знаков; какие есть, скажет govorun rollback --list"
+        ));
+    }
     let client = match Client::new(&wanted.url, token.filter(|token| !token.is_empty())) {
         Ok(client) => client,
         Err(error) => return wrong_use::told(&error.to_string()),
@@ -35,12 +43,23 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
+/// The server's moment by this machine's clock.
+fn local(moment: &str) -> String {
+    moment.parse::<jiff::Timestamp>().map_or_else(
+        |_| moment.to_owned(),
+        |at| {
+            let here = at.to_zoned(jiff::tz::TimeZone::system());
+            here.strftime("%d.%m.%Y %H:%M:%S").to_string()
+        },
+    )
+}
+
 async fn list(client: &Client) -> Result<(), ClientError> {
     let (_, status) = client.ask(Method::GET, "/api/v1/dialogs", None).await?;
-    let since = text(&status, "since");
+    let since = local(text(&status, "since"));
     screen::line(&format!("{}  сейчас, с {since}", text(&status, "version")));
     for older in status["older"].as_array().into_iter().flatten() {
-        let since = text(older, "since");
+        let since = local(text(older, "since"));
         screen::line(&format!("{}  с {since}", text(older, "version")));
     }
     if let Some(from) = status["rolled_back_from"].as_str() {
@@ -54,9 +73,8 @@ async fn list(client: &Client) -> Result<(), ClientError> {
 async fn back(client: &Client, version: Option<&str>) -> Result<(), ClientError> {
     let mut path = "/api/v1/dialogs/rollback".to_owned();
     if let Some(version) = version {
-        let good = |c: char| c.is_ascii_alphanumeric();
         path.push_str("?version=");
-        path.extend(version.chars().filter(|c| good(*c)).take(64));
+        path.extend(version.chars().take(64));
     }
     let (_, told) = client.ask(Method::POST, &path, None).await?;
     screen::line(&format!(

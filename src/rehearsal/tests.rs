@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::call::Opening;
 use super::read;
 use super::replay::Recorded;
 use super::scene::HistoryLine;
+use super::suite::Suite;
 use super::trial::{self, Trial};
 use crate::call::{CallInfo, Direction};
 use crate::config::Language;
@@ -323,4 +325,38 @@ fn opening(script: &str) -> Opening {
         began: jiff::Zoned::now(),
         watch: None,
     }
+}
+
+/// The tests of the dialogs that ship, so often that there are a thousand: every line and answer is reached, and an
+/// analyst needn't wait. On two free cores a release build holds two thousand a second; the bound is for a debug build on
+/// a machine that is busy with the other tests.
+#[test]
+fn a_thousand_cases_of_the_shipped_dialogs_take_seconds() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let version = Version::load(&folder, Language::Ru).unwrap();
+    let names = || version.dialogs().map(|(name, _)| name.to_owned());
+    let mut suite = Suite::load(&folder, names());
+    assert_eq!(suite.faults, []);
+    let once = suite.cases.len();
+    while suite.cases.len() < 1_000 {
+        suite.cases.extend(Suite::load(&folder, names()).cases);
+    }
+    let began = Instant::now();
+    let (trials, coverage) = suite.run(&version, 2);
+    let took = began.elapsed();
+    println!(
+        "{once} cases of {} dialogs; {} in {took:?}",
+        names().count(),
+        trials.len()
+    );
+    for (trial, (dialog, case)) in trials.iter().zip(&suite.cases) {
+        assert_eq!(trial.differences, [], "{dialog}: {}", case.name);
+    }
+    for missed in suite.missed(&version, &coverage) {
+        assert!(
+            missed.missed.is_empty() && missed.answers.is_empty(),
+            "{missed:?}"
+        );
+    }
+    assert!(took < Duration::from_secs(30), "{took:?}");
 }

@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use crate::call::Fault;
 use crate::config::Language;
 
-use super::files;
+use super::files::{self, Files};
+use super::keep;
 use super::run::Dialog;
 use super::version::{Named, Version};
 
@@ -136,6 +137,8 @@ pub struct Library {
     named: Named,
     current: RwLock<Arc<Version>>,
     swaps: watch::Sender<()>,
+    /// Where the last sound set is kept, for the next start.
+    kept: Option<PathBuf>,
     /// Held while a reload runs, so that two can't overtake each other.
     last: Mutex<Last>,
 }
@@ -148,16 +151,56 @@ impl Library {
 
     /// The same where the server's voices and recognizers are known: dialogs that name another one are faulty.
     pub fn open_for(folder: impl Into<PathBuf>, language: Language, named: Named) -> Self {
+        Self::open_kept(folder, language, named, None)
+    }
+
+    /// The same where each sound set is kept in a folder `kept`: if the dialogs have faults at the start, or their folder
+    /// isn't there, new calls get the set that was sound last, and the faults are told.
+    pub fn open_kept(
+        folder: impl Into<PathBuf>,
+        language: Language,
+        named: Named,
+        kept: Option<PathBuf>,
+    ) -> Self {
         let library = Self {
             folder: folder.into(),
             language,
             named,
             swaps: watch::Sender::new(()),
+            kept,
             current: RwLock::new(Version::empty(language)),
             last: Mutex::new(Last::new()),
         };
-        library.reload();
+        if let Reloaded::Refused { .. } = library.reload() {
+            library.take_kept();
+        }
         library
+    }
+
+    fn take_kept(&self) {
+        let Some((id, files)) = self
+            .kept
+            .as_deref()
+            .and_then(|place| keep::load(place, self.language))
+        else {
+            return;
+        };
+        let compiled = Version::compile_for(&files, self.language, &self.named);
+        // Another id: somebody changed the files, or they are cut off.
+        if let Some(version) = compiled.version.filter(|version| version.id() == id) {
+            self.put(version);
+        }
+    }
+
+    fn keep(&self, id: &str, files: &Files) {
+        let Some(place) = &self.kept else { return };
+        if let Err(error) = keep::save(place, id, files) {
+            tracing::warn!(
+                folder = %place.display(),
+                %error,
+                "the sound dialogs can't be kept for the next start"
+            );
+        }
     }
 
     /// A library of one version that was compiled in memory; a reload reads nothing.
@@ -167,6 +210,7 @@ impl Library {
             language: version.language(),
             named: Named::default(),
             swaps: watch::Sender::new(()),
+            kept: None,
             current: RwLock::new(version),
             last: Mutex::new(Last::new()),
         }
@@ -201,10 +245,10 @@ impl Library {
         let loaded = files::read(&self.folder, self.language).and_then(|files| {
             let compiled = Version::compile_for(&files, self.language, &self.named);
             let version = compiled.version.ok_or(compiled.faults)?;
-            Ok((version, compiled.warnings))
+            Ok((version, compiled.warnings, files))
         });
         match loaded {
-            Ok((version, warnings)) => {
+            Ok((version, warnings, files)) => {
                 last.faults.clear();
                 let current = self.current();
                 if last.held.as_deref() == Some(version.id()) {
@@ -216,6 +260,7 @@ impl Library {
                 if version.id() == current.id() {
                     return Reloaded::Same;
                 }
+                self.keep(version.id(), &files);
                 last.keep(current);
                 let id = version.id().to_owned();
                 last.older.retain(|(older, _)| older.id() != id);

@@ -32,6 +32,7 @@ mod fill;
 mod flow;
 mod foresee;
 mod inspect;
+mod keep;
 mod lookalike;
 mod modules;
 mod near;

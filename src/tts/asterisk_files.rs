@@ -46,11 +46,7 @@ impl AsteriskFiles {
         if !as_seen.starts_with('/') {
             return wrong("must be a whole path, beginning with /");
         }
-        // "&" parts a list of files, "," and "|" arguments, quotes AGI's words.
-        if as_seen
-            .chars()
-            .any(|c| c.is_control() || c.is_whitespace() || "&,|\"'\\${}".contains(c))
-        {
+        if !Self::may_be_seen_as(as_seen) {
             return wrong("can't hold white space or & , | \" ' \\ $ { }");
         }
         Ok(Self {
@@ -58,6 +54,12 @@ impl AsteriskFiles {
             as_seen: as_seen.trim_end_matches('/').to_owned(),
             remembered: Mutex::new(HashMap::new()),
         })
+    }
+
+    /// Whether Asterisk can be told that path: "&" parts a list of files, "," and "|" arguments, quotes AGI's words.
+    pub fn may_be_seen_as(as_seen: &str) -> bool {
+        let bad = |c: char| c.is_control() || c.is_whitespace() || "&,|\"'\\${}".contains(c);
+        as_seen.starts_with('/') && !as_seen.chars().any(bad)
     }
 
     /// Makes sure that Asterisk can play `sound`: the path to tell it, without ending.

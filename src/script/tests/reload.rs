@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::super::library::{Library, Reloaded, RollbackError};
+use super::super::version::Named;
 use super::super::watch::Watch;
 use super::*;
 
@@ -215,4 +216,30 @@ fn a_rollback_stays_until_the_files_change() {
         .map(|o| o.version)
         .collect();
     assert_eq!(older, [old, new]);
+}
+
+#[test]
+fn a_start_with_faults_takes_what_was_sound_last() {
+    let folder = folder(OLD);
+    let path = folder.path().join("d.rhai");
+    let place = tempfile::tempdir().unwrap();
+    let kept = place.path().join("govorun.dialogs");
+    let start = || {
+        let kept = Some(kept.clone());
+        Library::open_kept(folder.path(), Language::Ru, Named::default(), kept)
+    };
+    assert_eq!(outcome(&start()).as_deref(), Some("old"));
+    fs::write(&path, BAD).unwrap();
+    let library = start();
+    assert_eq!(outcome(&library).as_deref(), Some("old"));
+    assert_eq!(library.status().faults.len(), 1);
+    // Mended, it is the folder's again; and gone, it is what the folder held last.
+    fs::write(&path, NEW).unwrap();
+    assert!(matches!(library.reload(), Reloaded::Swapped { .. }));
+    assert_eq!(library.status().faults, []);
+    fs::remove_dir_all(folder.path()).unwrap();
+    assert_eq!(outcome(&start()).as_deref(), Some("new"));
+    // Nothing kept, nothing to take.
+    fs::remove_dir_all(&kept).unwrap();
+    assert!(start().dialog("d").is_none());
 }
