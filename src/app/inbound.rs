@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::doctor::visit;
 use crate::call::{CallParts, Dialog, incoming};
 use crate::ident::Token;
 use crate::net::agi::AgiConnection;
@@ -24,7 +25,7 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    /// `/out/<token>` belongs to the call that awaits it; `/<dialog>` is an incoming call. Anything else is dropped, and
+    /// `/out/<token>` belongs to the call that awaits it; `/doctor/<token>` is the doctor's test call; `/<dialog>` is an incoming call. Anything else is dropped, and
     /// Asterisk goes on in its dialplan.
     pub(super) async fn take(&self, connection: AgiConnection) {
         let path = &connection.environment().script().path;
@@ -37,6 +38,15 @@ impl Inbound {
                 if self.parts.awaited.hand_over(&token, connection).is_err() {
                     tracing::warn!("agi: nobody awaits this token (any more)");
                 }
+            }
+            [first, token] if first == visit::PATH => {
+                let token = token.clone();
+                let host = visit::Host {
+                    hub: &self.parts.hub,
+                    our_address: self.parts.our_address,
+                    asterisk: &self.parts.asterisk,
+                };
+                visit::receive(connection, &token, host).await;
             }
             [dialog] => {
                 let dialog = dialog.clone();

@@ -7,6 +7,7 @@
 //! ```
 
 mod dialing;
+pub mod doctor;
 mod inbound;
 mod journal;
 mod medium;

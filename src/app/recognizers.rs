@@ -127,7 +127,7 @@ pub async fn ask_once(
 }
 
 /// What is wrong, and the mend.
-fn told(name: &str, fault: &ProbeFault, language: Language) -> String {
+pub(super) fn told(name: &str, fault: &ProbeFault, language: Language) -> String {
     let (ru, en) = match fault.cause {
         Cause::Key => (
             "ключ не принят: проверьте api_key или то, что печатает iam_token_command",

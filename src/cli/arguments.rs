@@ -68,6 +68,13 @@ pub(super) enum Command {
     /// Проверить настройки и диалоги: все ошибки сразу, с файлом, строкой и советом
     #[command(override_usage = "govorun check [-c ФАЙЛ | --scripts ПАПКА] [--json]", help_template = HELP)]
     Check(Check),
+    /// Спросить Asterisk, распознавание, голос, диск и часы: чего не хватает и какой строкой это исправить
+    #[command(
+        override_usage = "govorun doctor [-c ФАЙЛ] [--json]",
+        help_template = HELP,
+        after_help = "Работает и рядом с сервером, и без него; никому не звонит. Распознавателю даётся одна короткая фраза (у Яндекса это стоит 15 секунд речи), голосу — одно предложение."
+    )]
+    Doctor(Doctor),
     /// Поговорить с диалогом в терминале: вы — за человека на линии
     #[command(
         override_usage = "govorun talk ДИАЛОГ [имя=значение ...] [--fast] [--save НАЗВАНИЕ] [--scripts ПАПКА]",
@@ -168,6 +175,17 @@ pub(super) struct Check {
     #[arg(long, conflicts_with = "scripts", help_heading = KEYS)]
     pub(super) online: bool,
     /// Для редакторов: один объект JSON на всё
+    #[arg(long, help_heading = KEYS)]
+    pub(super) json: bool,
+}
+
+/// `doctor`
+#[derive(Args, Debug)]
+pub(super) struct Doctor {
+    /// Файл настроек; без ключа — govorun.yaml
+    #[arg(short, long, value_name = "ФАЙЛ", default_value = "govorun.yaml", hide_default_value = true, help_heading = KEYS)]
+    pub(super) config: PathBuf,
+    /// Один объект JSON на всё: sound, findings
     #[arg(long, help_heading = KEYS)]
     pub(super) json: bool,
 }

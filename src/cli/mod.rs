@@ -11,6 +11,7 @@ mod client;
 mod conversation;
 mod definitions;
 mod demo;
+mod doctor;
 mod folder;
 mod follow;
 mod history;
@@ -67,6 +68,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match command {
         Command::Check(wanted) => check::run(&wanted),
         Command::Test(wanted) => test::run(&wanted),
+        Command::Doctor(wanted) => on_runtime(doctor::run(wanted)),
         Command::Definitions(wanted) => definitions::run(&wanted),
         Command::Rollback(wanted) => on_runtime(rollback::run(wanted)),
         Command::Replay(wanted) => replay::run(&wanted),

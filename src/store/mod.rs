@@ -37,6 +37,7 @@ mod error;
 mod events;
 mod lanes;
 mod many;
+mod examine;
 mod readers;
 mod record;
 mod recover;
@@ -54,6 +55,7 @@ pub use archive::Archive;
 pub use error::{Result, StoreError};
 pub use events::{MAX_EVENT_BYTES, MAX_EVENTS};
 pub use lanes::{AnySeats, Seat, Seats};
+pub use examine::{Examined, examine, holder};
 pub use record::{
     Added, Amended, AttemptRecord, CallRecord, Callback, CallbackRules, CallbackState, Cancelled,
     Change, Due, Ended, EventRecord, Fate, Health, Listed, Looked, MAX_CALLBACKS, MAX_TRANSCRIPT,

@@ -26,7 +26,7 @@ const STEPS: [&str; 6] = [
 pub const VERSION: u32 = STEPS.len() as u32;
 
 /// `application_id` of our files: "Govo".
-const APPLICATION_ID: i32 = 0x476f_766f;
+pub(super) const APPLICATION_ID: i32 = 0x476f_766f;
 
 pub(super) fn migrations() -> Migrations<'static> {
     Migrations::new(STEPS.iter().map(|sql| M::up(sql)).collect())

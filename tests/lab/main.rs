@@ -28,6 +28,7 @@ mod stand;
 
 mod barge_in;
 mod crash;
+mod doctor;
 mod inbound;
 mod injection;
 mod outages;

@@ -249,6 +249,37 @@ impl Action {
         Self::new("ModuleCheck").with("Module", module)
     }
 
+    /// `ListCommands`: each action that this account may use, as a header of the response. Needs no right itself.
+    pub fn list_commands() -> Self {
+        Self::new("ListCommands")
+    }
+
+    /// `ShowDialPlan` of one context: a list of its steps and includes. Needs `reporting` (or `config`) in `write`.
+    pub fn show_dial_plan(context: &str) -> Result<Self, ActionError> {
+        let name = "ShowDialPlan";
+        check_place(name, "Context", context)?;
+        Self::new(name).with("Context", context)
+    }
+
+    /// `PJSIPShowEndpoint`: a list of the endpoint's parts, or an error where there is none of that name.
+    pub fn pjsip_show_endpoint(endpoint: &str) -> Result<Self, ActionError> {
+        let name = "PJSIPShowEndpoint";
+        check_place(name, "Endpoint", endpoint)?;
+        Self::new(name).with("Endpoint", endpoint)
+    }
+
+    /// `SIPshowpeer` of the old chan_sip.
+    pub fn sip_show_peer(peer: &str) -> Result<Self, ActionError> {
+        let name = "SIPshowpeer";
+        check_place(name, "Peer", peer)?;
+        Self::new(name).with("Peer", peer)
+    }
+
+    /// `Getvar` of a global variable: `Value` in the response.
+    pub fn global_variable(name: &VariableName) -> Result<Self, ActionError> {
+        Self::new("Getvar").with("Variable", name.as_str())
+    }
+
     /// `Filter`, `Operation: Add`: a regular expression of events to be sent, or with a leading `!` not to be sent.
     pub fn filter(expression: &str) -> Result<Self, ActionError> {
         Self::fixed("Filter", &[("Operation", "Add")]).with("Filter", expression)
