@@ -16,6 +16,7 @@ mod folder;
 mod follow;
 mod history;
 mod junit;
+mod notify;
 mod outcomes;
 mod place;
 mod replay;

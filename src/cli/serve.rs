@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::script::check_folder;
 
 use super::arguments::Serve;
-use super::{Ended, check, screen, telemetry};
+use super::{Ended, check, notify, screen, telemetry};
 
 /// How long Asterisk may take before the log says that it isn't there.
 const ASTERISK: Duration = Duration::from_secs(5);
@@ -58,6 +58,7 @@ pub(super) async fn run(wanted: Serve) -> Ended {
         store = %config.store.display(),
         "Говорун запущен"
     );
+    notify::ready();
     let mut medium = runtime.medium.clone();
     tokio::spawn(async move {
         match tokio::time::timeout(ASTERISK, medium.changed()).await {
@@ -74,6 +75,7 @@ pub(super) async fn run(wanted: Serve) -> Ended {
         _ = interrupt.recv() => {}
         () = stop.cancelled() => {}
     }
+    notify::stopping();
     let limit = Duration::from_millis(config.calls.drain_ms);
     let calls = runtime.lines.taken();
     tracing::info!(

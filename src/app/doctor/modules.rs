@@ -6,13 +6,12 @@ use crate::call::medium::{ASKED, Installed};
 use crate::config::{Config, MediaKind};
 
 /// Besides [`ASKED`].
-const BESIDE: [&str; 6] = [
+const BESIDE: [&str; 5] = [
     "app_dial",
     "app_mixmonitor",
     "format_wav",
     "codec_alaw",
     "res_websocket_client",
-    "app_senddtmf",
 ];
 
 /// What is loaded, and the medium that comes of it.

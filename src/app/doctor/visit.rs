@@ -3,10 +3,10 @@
 //! ```text
 //! doctor ── Originate(<a channel that leads to us>, AGI(agi://us/doctor/<token>,<medium>)) ──▶ Asterisk ── FastAGI ──▶ receive
 //!    ▲                                                                                                                 │
-//!    └── Getvar GOVORUN_DOCTOR, _SOUND, _DIGIT, _MEDIUM ── Asterisk ◀── SET VARIABLE ── plays, keys, opens the medium ◀─┘
+//!    └── Getvar GOVORUN_DOCTOR, _SOUND, _MEDIUM ── Asterisk ◀── SET VARIABLE ── plays, opens the medium ◀─────────────────┘
 //! ```
 //!
-//! What is done is fixed: one prompt by a name that holds the token, one key, one stream of our own. A stranger who comes here
+//! What is done is fixed: one prompt by a name that holds the token, one stream of our own. A stranger who comes here
 //! learns nothing and can ask for nothing.
 
 use std::net::{IpAddr, SocketAddr};
@@ -26,8 +26,6 @@ pub(crate) const PATH: &str = "doctor";
 pub(super) const STATE: &str = "GOVORUN_DOCTOR";
 /// CONTROL STREAM FILE's result: 0 played, -1 no such file.
 pub(super) const SOUND: &str = "GOVORUN_DOCTOR_SOUND";
-/// SendDTMF's result: 0 sent, -2 no such application.
-pub(super) const DIGIT: &str = "GOVORUN_DOCTOR_DIGIT";
 /// [`FINE`], [`NONE`], or what was wrong.
 pub(super) const MEDIUM: &str = "GOVORUN_DOCTOR_MEDIUM";
 pub(super) const HERE: &str = "here";
@@ -108,9 +106,6 @@ async fn examine(
     })?;
     let played = agi.execute(play).await?.result().unwrap_or(-1);
     set(agi, SOUND, &played.to_string()).await?;
-    let key = Command::exec(&App::new("SendDTMF")?.arg("5")?)?;
-    let sent = agi.execute(key).await?.result().unwrap_or(-1);
-    set(agi, DIGIT, &sent.to_string()).await?;
     let told = match medium {
         Some(kind) => open(agi, kind, host).await?,
         None => NONE.to_owned(),

@@ -249,6 +249,14 @@ impl Action {
         Self::new("ModuleCheck").with("Module", module)
     }
 
+    /// `PlayDTMF` as if the channel had received the key: its events come, nothing is sent.
+    pub fn receive_key(channel: &ChannelId, key: char) -> Result<Self, ActionError> {
+        Self::new("PlayDTMF")
+            .with("Channel", channel.as_str())?
+            .with("Digit", key.to_string())?
+            .with("Receive", "true")
+    }
+
     /// `ListCommands`: each action that this account may use, as a header of the response. Needs no right itself.
     pub fn list_commands() -> Self {
         Self::new("ListCommands")
