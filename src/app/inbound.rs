@@ -25,8 +25,8 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    /// `/out/<token>` belongs to the call that awaits it; `/doctor/<token>` is the doctor's test call; `/<dialog>` is an incoming call. Anything else is dropped, and
-    /// Asterisk goes on in its dialplan.
+    /// `/out/<token>` belongs to the call that awaits it; `/doctor/<token>` is the doctor's test call; `/<dialog>` is an
+    /// incoming call. Anything else is dropped, and Asterisk goes on in its dialplan.
     pub(super) async fn take(&self, connection: AgiConnection) {
         let path = &connection.environment().script().path;
         match path.as_slice() {

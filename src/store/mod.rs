@@ -38,6 +38,7 @@ mod events;
 mod lanes;
 mod many;
 mod examine;
+mod lanes;
 mod readers;
 mod record;
 mod recover;
@@ -54,8 +55,8 @@ pub use admit::{Admit, Count, Everybody, Past, Reason, Verdict, Windows, everybo
 pub use archive::Archive;
 pub use error::{Result, StoreError};
 pub use events::{MAX_EVENT_BYTES, MAX_EVENTS};
-pub use lanes::{AnySeats, Seat, Seats};
 pub use examine::{Examined, examine, holder};
+pub use lanes::{AnySeats, Seat, Seats};
 pub use record::{
     Added, Amended, AttemptRecord, CallRecord, Callback, CallbackRules, CallbackState, Cancelled,
     Change, Due, Ended, EventRecord, Fate, Health, Listed, Looked, MAX_CALLBACKS, MAX_TRANSCRIPT,

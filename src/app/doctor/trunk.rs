@@ -2,7 +2,7 @@
 
 use super::finding::Findings;
 use super::link::{Link, PATIENCE};
-use crate::config::Config;
+use crate::config::{Config, TrunkConfig};
 use crate::net::ami::AmiError;
 use crate::wire::ami::{Action, Packet};
 
@@ -47,15 +47,8 @@ impl Way {
 pub(super) async fn look(config: &Config, link: &Link, findings: &mut Findings) -> Vec<String> {
     let mut contexts = Vec::new();
     let mut seen = Vec::new();
-    let templates = [
-        ("asterisk.channel", config.asterisk.channel.as_str()),
-        (
-            "asterisk.transfer_channel",
-            config.asterisk.transfer_channel.as_str(),
-        ),
-    ];
-    for (key, template) in templates.into_iter().filter(|(_, t)| !t.is_empty()) {
-        let way = Way::of(template);
+    for (key, template) in templates(config) {
+        let (key, way) = (key.as_str(), Way::of(&template));
         if seen.contains(&way) {
             continue;
         }
@@ -78,6 +71,26 @@ pub(super) async fn look(config: &Config, link: &Link, findings: &mut Findings) 
         seen.push(way);
     }
     contexts
+}
+
+/// The key and the template of every way out.
+fn templates(config: &Config) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = if config.trunks.is_empty() {
+        vec![(
+            "asterisk.channel".to_owned(),
+            config.asterisk.channel.clone(),
+        )]
+    } else {
+        let named = |(n, trunk): (usize, &TrunkConfig)| {
+            (format!("trunks[{n}].channel"), trunk.channel.clone())
+        };
+        config.trunks.iter().enumerate().map(named).collect()
+    };
+    let transfer = &config.asterisk.transfer_channel;
+    if !transfer.is_empty() {
+        all.push(("asterisk.transfer_channel".to_owned(), transfer.clone()));
+    }
+    all
 }
 
 async fn pjsip(key: &str, name: &str, link: &Link, findings: &mut Findings) -> Option<String> {
@@ -265,6 +278,24 @@ mod tests {
         ] {
             assert_eq!(Way::of(template), want, "{template}");
         }
+    }
+
+    #[test]
+    fn every_trunk_is_looked_at_under_its_own_key() {
+        let mut config = Config::default();
+        config.asterisk.transfer_channel = "Local/{phone}@ops".to_owned();
+        let keys = |config: &Config| -> Vec<String> {
+            templates(config).into_iter().map(|(key, _)| key).collect()
+        };
+        assert_eq!(
+            keys(&config),
+            ["asterisk.channel", "asterisk.transfer_channel"]
+        );
+        config.trunks = [config.trunks_in_use(), config.trunks_in_use()].concat();
+        assert_eq!(
+            keys(&config)[..2],
+            ["trunks[0].channel", "trunks[1].channel"]
+        );
     }
 
     fn part(pairs: &[(&str, &str)]) -> Packet {
