@@ -266,8 +266,8 @@ impl Tested<'_> {
                     }
                     let done = state.as_deref() == Some(visit::DONE);
                     if done {
-                        let number = |text: Option<String>| text.and_then(|t| t.parse::<i64>().ok());
-                        seen.sound = number(self.variable(visit::SOUND).await);
+                        let played = self.variable(visit::SOUND).await;
+                        seen.sound = played.and_then(|told| told.parse().ok());
                         // A channel on which nothing plays has nobody who reads its keys.
                         seen.key_events = (pressed && seen.sound == Some(0)).then_some(keys > 0);
                         seen.medium = self.variable(visit::MEDIUM).await;
