@@ -37,7 +37,6 @@ mod error;
 mod events;
 mod examine;
 mod lanes;
-mod lanes;
 mod many;
 mod readers;
 mod record;
