@@ -250,7 +250,7 @@ impl Reader<'_> {
         let template = self.text(spot)?;
         let wrong = if template.is_empty() {
             return Some(template);
-        } else if !template.contains("{phone}") {
+        } else if !template.contains("{phone}") && !template.contains("{digits}") {
             Wrong::NoPhone
         } else if let Some(bad) = template.chars().find(|c| "&,|\"' ".contains(*c)) {
             Wrong::Char(bad)

@@ -45,6 +45,7 @@ pub(super) struct Settings {
     #[serde(alias = "запись")]
     pub(super) recording: bool,
     /// Limits of its outgoing calls.
+    #[serde(alias = "звонки")]
     pub(super) calls: CallLimits,
 }
 
@@ -53,8 +54,10 @@ pub(super) struct Settings {
 #[serde(deny_unknown_fields, default)]
 pub struct CallLimits {
     /// Calls at once, 1 to 10,000; without it, as the server's settings say.
+    #[serde(alias = "одновременно")]
     pub at_once: Option<u32>,
     /// Starts a second, 0.01 to 1000; likewise.
+    #[serde(alias = "в_секунду")]
     pub starts_per_second: Option<f64>,
 }
 
@@ -74,7 +77,7 @@ impl CallLimits {
 }
 
 /// The names of a dialog's settings, English and Russian.
-pub(super) const KEYS: [(&str, &str); 7] = [
+pub(super) const KEYS: [(&str, &str); 8] = [
     ("title", "название"),
     ("params", "параметры"),
     ("listen", "слушание"),
@@ -82,6 +85,7 @@ pub(super) const KEYS: [(&str, &str); 7] = [
     ("fallback", "запасной_звук"),
     ("recognizer", "распознаватель"),
     ("recording", "запись"),
+    ("calls", "звонки"),
 ];
 
 /// Reads a dialog's settings; all names that aren't any are told at once.
@@ -368,6 +372,33 @@ fn line_of(source: &str, name: &str, phrase: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dialog_bounds_its_calls() {
+        for (text, limits, fault) in [
+            ("title: x\n", (None, None), None),
+            ("calls: {at_once: 4}\n", (Some(4), None), None),
+            (
+                "звонки:\n  одновременно: 2\n  в_секунду: 0.5\n",
+                (Some(2), Some(0.5)),
+                None,
+            ),
+            ("calls: {at_once: 0}\n", (Some(0), None), Some("at_once")),
+            (
+                "calls: {starts_per_second: 5000}\n",
+                (None, Some(5000.0)),
+                Some("starts_per_second"),
+            ),
+        ] {
+            let (settings, faults) = of_dialog("a.yaml", text.as_bytes(), Language::Ru);
+            assert_eq!(faults, [], "{text}");
+            let calls = settings.calls;
+            assert_eq!((calls.at_once, calls.starts_per_second), limits, "{text}");
+            assert_eq!(calls.fault().map(|(key, _)| key), fault, "{text}");
+        }
+        let (_, faults) = of_dialog("a.yaml", b"calls: {at_onse: 4}\n", Language::Ru);
+        assert!(faults[0].message.contains("at_once"), "{faults:?}");
+    }
 
     #[test]
     fn faults_of_yaml_name_their_line() {

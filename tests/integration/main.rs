@@ -12,6 +12,7 @@
 
 mod app;
 mod calls;
+mod chaos;
 mod faults;
 mod reload;
 mod voices;

@@ -36,4 +36,5 @@ mod phrases;
 mod reload;
 mod telephone;
 mod transfer;
+mod trunks;
 mod words;

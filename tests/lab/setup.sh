@@ -75,7 +75,11 @@ flock 9 # two test runs at once: the second waits for the first and finds all th
 
 wanted=()
 for part in "${parts[@]}"; do
-    if [[ $part =~ ^(asr|yandex)$ ]]; then wanted+=(python3-venv); else [[ -d $(root_of "$part") ]] || wanted+=(debootstrap); fi
+    # sip-tester: SIPp, the far end of the second trunk.
+    if [[ $part =~ ^(asr|yandex)$ ]]; then wanted+=(python3-venv); else
+        wanted+=(sip-tester)
+        [[ -d $(root_of "$part") ]] || wanted+=(debootstrap)
+    fi
 done
 if ((${#wanted[@]})) && ! packages "${wanted[@]}" >"$LAB_CACHE/packages.log" 2>&1; then
     missing "${parts[*]}" "apt-get install ${wanted[*]} failed: $LAB_CACHE/packages.log"

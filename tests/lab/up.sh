@@ -3,7 +3,7 @@
 #
 # Usage: up.sh 16|22 PORTBASE DIR [--peer PORTBASE] [--media PORT] [--steady]
 #
-#   PORTBASE   AMI listens there, SIP on PORTBASE+2, RTP on PORTBASE+10 to PORTBASE+89
+#   PORTBASE   AMI listens there, SIP on PORTBASE+2, RTP on PORTBASE+10 to PORTBASE+89; trunk2 leads to SIP on PORTBASE+96
 #   DIR        gets lab.env (see README.md) and links to the instance's folders
 #   --peer     PORTBASE of the Asterisk at the other end of the SIP trunk (it may start later)
 #   --media    the port in websocket_client.conf: where the server under test takes chan_websocket's audio
@@ -72,6 +72,22 @@ for file in "$LAB_REPO/asterisk-conf/$version"/*.conf; do
         -e 's/^context = govorun-in\b/context = lab-trunk/' \
         "$file" >"$home/etc/$(basename "$file")"
 done
+# A second trunk, to whom nobody belongs unless a test starts SIPp there.
+cat >>"$home/etc/pjsip.conf" <<END
+
+[trunk2]
+type = endpoint
+transport = transport-udp
+context = lab-trunk
+disallow = all
+allow = alaw
+aors = trunk2
+direct_media = no
+dtmf_mode = rfc4733
+[trunk2]
+type = aor
+contact = sip:127.0.0.1:$((base + 96))
+END
 # Around it: what a distribution's Asterisk has anyway.
 {
     printf '\n#include "phones.conf"\n'
