@@ -1,12 +1,14 @@
 //! The answers that every dialog knows without a `phrases.yaml`. An answer named there replaces the list here.
 
+pub(super) mod announcements;
 mod names;
 mod requests;
 mod strangers;
 mod verdicts;
 
+use announcements::VOICEMAIL;
 use requests::{LATER, OPERATOR, REPEAT};
-use strangers::{STOP_CALLING, VOICEMAIL, WHO_IS_IT, WRONG_PERSON};
+use strangers::{STOP_CALLING, WHO_IS_IT, WRONG_PERSON};
 use verdicts::{NO, YES};
 
 /// Name and phrases, Russian and English.

@@ -6,6 +6,7 @@
 //! or no in doubt. Numbers, sums, telephone numbers, days and times have a function each, whose [`Found`] tells what is
 //! sure from what isn't. Pure: no I/O, no clock.
 
+pub mod announced;
 pub mod backchannel;
 mod builtin;
 mod calendar;
@@ -38,6 +39,7 @@ use crate::ident::Spoken;
 use matcher::Phrase;
 use words::words;
 
+pub use announced::{Announced, Announcement};
 pub use builtin::BUILTIN;
 pub use date::date;
 pub use digits::digits;
