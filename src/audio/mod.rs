@@ -1,4 +1,4 @@
-//! Sound as values: 20 ms frames, prompt sounds, codecs, sample rates, voice activity. No I/O, no clock.
+//! Sound as values: 20 ms frames, prompt sounds, codecs, sample rates, voice activity, tones. No I/O, no clock.
 
 pub mod frame;
 pub mod g711;
@@ -6,6 +6,7 @@ pub mod gaps;
 pub mod reframe;
 pub mod resample;
 pub mod sound;
+pub mod tone;
 pub mod vad;
 pub mod wav;
 
