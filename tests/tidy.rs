@@ -88,7 +88,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// The deciding files of `call`: values in, values out. `net::speaker` and `net::web` are boundaries of plain types, and
 /// history holds events of AMI as they came.
 const PURE_CALL: &[&str] = &[
-    "ear", "event", "history", "machine", "order", "reply", "request", "summary", "timer", "turn",
+    "answerer", "ear", "event", "history", "machine", "order", "reply", "request", "summary",
+    "timer", "turn",
 ];
 const PURE_CALL_IMPORTS: &[&str] = &["audio", "phrases", "net::speaker", "net::web", "wire::ami"];
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::recognizers;
 use crate::asr::listed::Listed;
 use crate::call::timing::BOUNDS_MS;
+use crate::call::timing::{AnswererTimes, StepTimes};
 use crate::call::{Registry, TurnTimings};
 use crate::http::{Histogram, Metric, Number};
 use crate::net::agi::AgiStats;
@@ -18,26 +19,26 @@ pub(super) fn of(
     hub: &MediaHub,
     agi: &Arc<AgiStats>,
     registry: &Registry,
-    timings: &Arc<TurnTimings>,
+    (timings, answerers): (&Arc<TurnTimings>, &Arc<AnswererTimes>),
     (prompts, warming): (Arc<Prompts>, Arc<Warming>),
     listed: Vec<Arc<Listed>>,
 ) -> impl Fn() -> Vec<Metric> + Send + Sync + 'static {
     let (ami, hub, agi, registry) = (ami.clone(), hub.clone(), Arc::clone(agi), registry.clone());
-    let timings = Arc::clone(timings);
+    let (timings, answerers) = (Arc::clone(timings), Arc::clone(answerers));
     move || {
         let (ami, media, agi) = (ami.counts(), hub.counts(), agi.counts());
         let metric = |name, help, number| Metric { name, help, number };
         let counter = |name, help, n| metric(name, help, Number::Counter(n));
         let (spoken, warm) = (prompts.counts(), warming.counts());
-        let turns = timings.read().into_iter().map(|step| {
-            let count = step.cumulative.last().copied().unwrap_or(0);
+        let histogram = |times: StepTimes| {
+            let count = times.cumulative.last().copied().unwrap_or(0);
             let histogram = Histogram {
-                cumulative: BOUNDS_MS.into_iter().zip(step.cumulative).collect(),
+                cumulative: BOUNDS_MS.into_iter().zip(times.cumulative).collect(),
                 count,
-                sum_ms: step.sum_ms,
+                sum_ms: times.sum_ms,
             };
-            (step.step, histogram)
-        });
+            (times.step, histogram)
+        };
         let mut all = vec![
             metric(
                 "govorun_calls",
@@ -47,7 +48,17 @@ pub(super) fn of(
             metric(
                 "govorun_turn_seconds",
                 "from step to step of a turn: the person stops, the utterance is over, its text, the script's decision, sound",
-                Number::Histograms("step", turns.collect()),
+                Number::Histograms("step", timings.read().into_iter().map(histogram).collect()),
+            ),
+            metric(
+                "govorun_answerer_seconds",
+                "from the answer to the verdict who answered",
+                Number::Histograms("who", answerers.read().into_iter().map(histogram).collect()),
+            ),
+            metric(
+                "govorun_unanswered_told_total",
+                "calls without an answer whose number was told to be unreachable or wrong, by the cause or the operator's words",
+                Number::Counters("who", answerers.unanswered()),
             ),
             counter(
                 "govorun_voice_kept_total",

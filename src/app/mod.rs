@@ -292,6 +292,7 @@ impl Runtime {
             registry: registry.clone(),
             threads: DialogThreads::default(),
             timings: Arc::default(),
+            answerers: Arc::default(),
             web: Arc::new(web),
             awaited: Awaited::default(),
             medium,
@@ -380,7 +381,7 @@ impl Runtime {
                 &hub,
                 &agi_stats,
                 &registry,
-                &parts.timings,
+                (&parts.timings, &parts.answerers),
                 (prompts, warming),
                 listed.clone(),
             );

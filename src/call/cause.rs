@@ -5,6 +5,7 @@
 //! a Local channel stand in the status alone; an unallocated number in the cause alone.
 
 use super::summary::outcome;
+use crate::phrases::Announced;
 
 /// What is known of an attempt that wasn't answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Unanswered {
     pub rang: bool,
     /// We gave up ringing, or 1C cancelled: we hung up.
     pub we_hung_up: bool,
+    /// What the operator announced in early media.
+    pub announced: Option<Announced>,
 }
 
 impl Unanswered {
@@ -27,8 +30,29 @@ impl Unanswered {
         self.dial_status.is_some() && self.cause.is_some() && self.reason.is_some()
     }
 
-    /// The outcome.
+    /// The outcome: what Asterisk says, but for what the operator announced; a switch tells one number for many reasons.
     pub fn outcome(&self) -> &'static str {
+        let known = self.outcome_by_cause();
+        self.outcome_by_words()
+            .filter(|_| known != outcome::BUSY && known != outcome::REJECTED)
+            .unwrap_or(known)
+    }
+
+    /// What the announcement alone says.
+    pub fn outcome_by_words(&self) -> Option<&'static str> {
+        match self.announced? {
+            Announced::InvalidNumber => Some(outcome::INVALID_NUMBER),
+            // A mailbox or an assistant that has not answered: the person isn't to be had.
+            Announced::Unreachable | Announced::Voicemail | Announced::Assistant => {
+                Some(outcome::UNREACHABLE)
+            }
+            Announced::Busy => Some(outcome::BUSY),
+            Announced::NoAnswer => Some(outcome::NO_ANSWER),
+            Announced::Perhaps => None,
+        }
+    }
+
+    fn outcome_by_cause(&self) -> &'static str {
         if self.we_hung_up || self.reason == Some(3) {
             return outcome::NO_ANSWER;
         }
@@ -125,10 +149,82 @@ mod tests {
                 reason,
                 rang,
                 we_hung_up: false,
+                announced: None,
             };
             assert_eq!(seen.outcome(), expect, "{seen:?}");
             let parts = [status.is_some(), cause.is_some(), reason.is_some()];
             assert_eq!(seen.is_whole(), parts == [true; 3], "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn the_operators_words_say_more_than_a_number() {
+        use Announced::*;
+        // (announced, DialStatus, cause, reason, outcome)
+        let table = [
+            (
+                Unreachable,
+                Some("NOANSWER"),
+                Some(19),
+                Some(0),
+                outcome::UNREACHABLE,
+            ),
+            (
+                InvalidNumber,
+                Some("CHANUNAVAIL"),
+                Some(20),
+                Some(0),
+                outcome::INVALID_NUMBER,
+            ),
+            (
+                Unreachable,
+                Some("NOANSWER"),
+                Some(1),
+                Some(0),
+                outcome::UNREACHABLE,
+            ),
+            (Unreachable, None, Some(0), Some(3), outcome::UNREACHABLE),
+            (
+                NoAnswer,
+                Some("CHANUNAVAIL"),
+                Some(20),
+                Some(0),
+                outcome::NO_ANSWER,
+            ),
+            (Busy, Some("CHANUNAVAIL"), Some(20), Some(0), outcome::BUSY),
+            (
+                Voicemail,
+                Some("NOANSWER"),
+                Some(19),
+                Some(0),
+                outcome::UNREACHABLE,
+            ),
+            (Unreachable, Some("BUSY"), Some(17), Some(0), outcome::BUSY),
+            (
+                Unreachable,
+                Some("NOANSWER"),
+                Some(21),
+                Some(0),
+                outcome::REJECTED,
+            ),
+            (
+                Perhaps,
+                Some("NOANSWER"),
+                Some(1),
+                Some(0),
+                outcome::INVALID_NUMBER,
+            ),
+        ];
+        for (announced, status, cause, reason, expect) in table {
+            let seen = Unanswered {
+                dial_status: status.map(str::to_owned),
+                cause,
+                reason,
+                rang: true,
+                we_hung_up: false,
+                announced: Some(announced),
+            };
+            assert_eq!(seen.outcome(), expect, "{seen:?}");
         }
     }
 }

@@ -1,8 +1,11 @@
-//! Which recognizers hear a call: those of the config in its order, those that the dialog names, or none.
+//! What a dialog wants of its call before it begins: which recognizers hear it (those of the config in its order, those that
+//! the dialog names, or none), and what is done about machines.
 
 use std::sync::Arc;
 
+use super::answerer::OnMachine;
 use crate::asr::Recognizer;
+use crate::phrases::Answers;
 
 /// Who hears a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,13 +19,17 @@ pub enum Hears {
     Nobody,
 }
 
-/// What a dialog wants of its recognizers.
+/// What a dialog wants of its recognizers and of who answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
     /// Who hears.
     pub hears: Hears,
     /// The phrases that it knows, for recognizers that take a grammar.
     pub phrases: Arc<[String]>,
+    /// What machines say, besides people's answers.
+    pub answers: Arc<Answers>,
+    /// What is to be done when one answers.
+    pub on_machine: OnMachine,
 }
 
 impl Choice {

@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
+use super::answerer::{Awaited, Who};
 use super::reply::Reply;
 use super::request::{BargeIn, Window};
 use crate::audio::Sound;
+use crate::audio::tone::Tone;
 use crate::ident::Spoken;
 use crate::net::speaker::{PlaybackId, SpeakerEvent};
 
@@ -52,6 +54,10 @@ pub enum Event {
     MediumLost,
     /// It is there again.
     MediumBack,
+    /// A single tone was heard to its end.
+    Tone(Tone),
+    /// The dialog wants to leave the machine that answered a message.
+    AwaitTone,
     /// A key.
     Digit(char),
     /// The person is gone, or the call was ended.
@@ -84,6 +90,10 @@ pub enum Command {
     Reply(Reply),
     /// Answer the pause.
     PauseOver,
+    /// No person answered: end the dialog, whatever it waits for.
+    Machine(Who),
+    /// The machine takes a message now, or won't.
+    Awaited(Who, Awaited),
     /// Keep this in the history.
     Note {
         /// One of [`super::history::kind`].

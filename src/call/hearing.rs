@@ -13,11 +13,13 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::clock::CallClock;
+use super::early::{self, EarlyMedia};
 use crate::asr::tape::{KEPT_IN_SILENCE, Tape, to_ms};
 use crate::asr::usage::Usage;
 use crate::asr::{AsrEvent, BEHIND, Cause, Fared, Recognizer, StreamOptions};
 use crate::audio::Frame;
 use crate::audio::gaps::GapFiller;
+use crate::audio::tone::{Tone, ToneDetector, ToneEvent};
 use crate::audio::vad::{Vad, VadOptions, VoiceEvent};
 use crate::ident::Spoken;
 use crate::net::media::FrameReceiver;
@@ -44,6 +46,10 @@ pub(super) enum Heard {
     Final(Spoken),
     /// Another recognizer has taken over and hears the utterance again.
     TakenOver,
+    /// A single tone was heard to its end.
+    Tone(Tone),
+    /// A text of before the answer.
+    Early { text: Spoken, is_final: bool },
     /// For the history: about a recognizer.
     Recognizer { name: String, note: String },
     /// For the history: about the audio.
@@ -57,6 +63,8 @@ pub(super) enum Heard {
 /// What the hearing is told.
 #[derive(Debug)]
 pub(super) enum HearingOrder {
+    /// Recognize what is said before the answer: the operator's announcements.
+    Early,
     /// The person answered: recognize from now on, and a moment before.
     Listen,
     /// The frames come from here now.
@@ -88,7 +96,7 @@ pub(super) struct Sent(Arc<Mutex<Vec<Counted>>>);
 type Counted = (String, Arc<Usage>);
 
 impl Sent {
-    fn count(&self, name: &str) -> Arc<Usage> {
+    pub(super) fn count(&self, name: &str) -> Arc<Usage> {
         let usage = Arc::new(Usage::default());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.push((name.to_owned(), Arc::clone(&usage)));
@@ -135,6 +143,8 @@ impl Hearing {
             sent: sent.clone(),
             frames: None,
             gaps: GapFiller::new(0),
+            early: None,
+            tones: ToneDetector::default(),
             vad: Vad::new(VadOptions {
                 hangover_ms: HANGOVER_MS,
                 ..VadOptions::default()
@@ -184,6 +194,9 @@ struct Task {
     sent: Sent,
     frames: Option<FrameReceiver>,
     gaps: GapFiller,
+    /// What is heard before the answer.
+    early: Option<Box<EarlyMedia>>,
+    tones: ToneDetector,
     vad: Vad,
     /// The last partial whose final is still to come.
     partial: Option<Spoken>,
@@ -214,6 +227,7 @@ impl Task {
                     }
                 },
                 event = next_event(&mut self.texts) => self.recognized(event).await,
+                event = early::next_text(&mut self.early) => self.announced(event).await,
                 _ = tick.tick() => self.fill(0).await,
             }
         }
@@ -223,7 +237,17 @@ impl Task {
         match order {
             HearingOrder::Frames(frames) => self.frames = Some(frames),
             HearingOrder::NoFrames(reason) => self.tell(Heard::Audio { note: reason }).await,
+            HearingOrder::Early if self.listens_since_ms.is_none() => {
+                let recognizers = self.recognizers.iter().cloned().collect();
+                self.early = Some(Box::new(EarlyMedia::new(
+                    recognizers,
+                    self.options.clone(),
+                    self.sent.clone(),
+                )));
+            }
+            HearingOrder::Early => {}
             HearingOrder::Listen if self.listens_since_ms.is_none() => {
+                self.early = None;
                 let before = to_ms(self.tape.kept());
                 let now_ms = self.clock.now_ms();
                 self.listens_since_ms = Some(now_ms.saturating_sub(before));
@@ -253,6 +277,9 @@ impl Task {
             if self.listens_since_ms.is_none() {
                 self.tape.push(&frame);
                 self.tape.keep_last(KEPT_IN_SILENCE);
+                if let Some(early) = &mut self.early {
+                    early.hear(&frame);
+                }
             } else if let Some(frame) = self.gaps.push(self.clock.now_ms(), frame) {
                 self.hear(&frame).await;
             }
@@ -286,6 +313,14 @@ impl Task {
     async fn hear(&mut self, frame: &Frame) {
         let began_ms = self.listens_since_ms.unwrap_or(0);
         self.tape.push(frame);
+        if let Some(ToneEvent::Ended(tone)) = self.tones.push(frame) {
+            let tone = Tone {
+                from_ms: began_ms + tone.from_ms,
+                to_ms: began_ms + tone.to_ms,
+                ..tone
+            };
+            self.tell(Heard::Tone(tone)).await;
+        }
         match self.vad.push(frame) {
             Some(VoiceEvent::Started { at_ms }) => {
                 self.tape.voice_started(at_ms);
@@ -325,6 +360,29 @@ impl Task {
                 let reason = "it ended its stream".to_owned();
                 self.failed(Cause::Unreachable, reason).await;
             }
+        }
+    }
+
+    /// The same of before the answer: it tells, and ends nothing.
+    async fn announced(&mut self, event: Option<AsrEvent>) {
+        let Some(early) = &mut self.early else { return };
+        let name = early.name().to_owned();
+        match event {
+            Some(AsrEvent::Partial { text }) => {
+                let is_final = false;
+                self.tell(Heard::Early { text, is_final }).await;
+            }
+            Some(AsrEvent::Final { text, .. }) => {
+                let is_final = true;
+                self.tell(Heard::Early { text, is_final }).await;
+            }
+            Some(AsrEvent::Ready | AsrEvent::Note { .. }) => {}
+            Some(AsrEvent::Failed { cause, reason }) => {
+                early.failed(Some((cause, &reason)));
+                let note = format!("failed before the answer: {reason}");
+                self.tell(Heard::Recognizer { name, note }).await;
+            }
+            None => early.failed(None),
         }
     }
 

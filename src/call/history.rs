@@ -93,6 +93,8 @@ pub mod kind {
     pub const ASTERISK: &str = "asterisk";
     /// The medium that hears the caller: which, and what became of it.
     pub const MEDIA: &str = "media";
+    /// Who answered (a person, which machine), by what it was told, and after how long; tones.
+    pub const ANSWERER: &str = "answerer";
     /// The recognizer: which, notes, failures.
     pub const RECOGNIZER: &str = "recognizer";
     /// The dialog began (with its version) or ended (with its outcome).

@@ -101,6 +101,7 @@ pub async fn answer(
         clock,
         journal,
         hearing,
+        decider: None,
         events,
         agi,
         tap,

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
+use super::answerer::Who;
 use super::reply::{Reply, ReplyKind};
 use super::request::{Ask, BargeIn, MAX_PAUSE_MS, Prompt, Request, Turn};
 use crate::ident::{CallId, ChannelId, Phone};
@@ -79,6 +80,10 @@ pub enum Answer {
     Transfer(&'static str),
     /// To [`Request::Web`].
     Web(WebAnswer),
+    /// To [`Request::Tone`]: it takes a message now.
+    Tone(Who),
+    /// No person answered: nothing was done, and the dialog is to end.
+    Machine(Who),
     /// To all others.
     Done,
     /// The call is over; nothing was done.
@@ -121,6 +126,9 @@ pub enum LineError {
     /// The person hung up, or the call was ended from outside.
     #[error("the person hung up")]
     HungUp,
+    /// No person answered.
+    #[error("a machine answered: {}", .0.as_str())]
+    Machine(Who),
 }
 
 /// Messages of one dialog that may wait.
@@ -192,6 +200,7 @@ impl Line {
             .map_err(|_| LineError::HungUp)?;
         match receiver.blocking_recv() {
             Ok(Answer::HungUp) | Err(_) => Err(LineError::HungUp),
+            Ok(Answer::Machine(who)) => Err(LineError::Machine(who)),
             Ok(answer) => Ok(answer),
         }
     }
@@ -288,6 +297,17 @@ impl Line {
     pub fn web(&self, order: WebOrder, filler: Vec<Prompt>) -> Result<WebAnswer, LineError> {
         match self.request(Request::Web { order, filler })? {
             Answer::Web(answer) => Ok(answer),
+            // The turn's end that a hang-up brings.
+            _ => Err(LineError::HungUp),
+        }
+    }
+
+    /// A machine answered ([`LineError::Machine`]): waits until it takes a message. Then the dialog speaks to it, and
+    /// nothing that it says cuts a prompt. `None`: it takes none.
+    pub fn tone(&self) -> Result<Option<Who>, LineError> {
+        match self.request(Request::Tone)? {
+            Answer::Tone(who) => Ok(Some(who)),
+            Answer::Done => Ok(None),
             // The turn's end that a hang-up brings.
             _ => Err(LineError::HungUp),
         }

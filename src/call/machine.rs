@@ -16,8 +16,10 @@
 //! | `machine/prompts` | what plays, and where it was held or cut |
 //! | `machine/barge_in` | what cuts a prompt |
 //! | `machine/keys` | keys, typed ahead too |
+//! | `machine/answered` | who answered ([`super::answerer`]), and what that ends |
 //! | `machine/deadlines` | the timer table ([`super::timer`]), derived from the state after every event |
 
+mod answered;
 mod barge_in;
 mod deadlines;
 mod keys;
@@ -27,6 +29,7 @@ use std::collections::VecDeque;
 
 use serde_json::json;
 
+use super::answerer::{Decider, OnMachine};
 use super::ear::{Ear, Heard, Reach, Utterance};
 use super::event::{Command, Event};
 use super::history::kind;
@@ -91,6 +94,10 @@ pub struct CallMachine {
     deaf: bool,
     cutting: Cutting,
     times: Option<TurnTimes>,
+    /// Who answered is to be found out.
+    decider: Option<(Decider, OnMachine)>,
+    /// The dialog leaves a machine a message: nothing that it says cuts a prompt.
+    leaves_message: bool,
     now_ms: u64,
 }
 
@@ -110,6 +117,8 @@ impl Default for CallMachine {
             deaf: false,
             cutting: Cutting::default(),
             times: None,
+            decider: None,
+            leaves_message: false,
             now_ms: 0,
         }
     }
@@ -122,8 +131,10 @@ impl CallMachine {
         let now = self.now_ms;
         // What was due before this event happened before it.
         self.run(now);
+        self.hear_who_answered(&event, now);
         self.take(event, now);
         self.run(now);
+        self.tell_who_answered(now);
     }
 
     /// The next thing to be done.
@@ -133,7 +144,9 @@ impl CallMachine {
 
     /// When to come back with [`Event::Clock`], if nothing else happens.
     pub fn wait_until(&self) -> Option<u64> {
-        self.timers.next()
+        let decider = self.decider.as_ref();
+        let deciding = decider.and_then(|(decider, _)| decider.wait_until(self.now_ms));
+        self.timers.next().into_iter().chain(deciding).min()
     }
 
     /// The dialog can be given no more requests.
@@ -196,7 +209,7 @@ impl CallMachine {
             Event::MediumBack => self.prompt_again(now),
             Event::Digit(digit) => self.on_digit(digit, now),
             Event::HangUp => self.hang_up(now),
-            Event::Clock => {}
+            Event::Tone(_) | Event::AwaitTone | Event::Clock => {}
         }
     }
 
@@ -220,6 +233,11 @@ impl CallMachine {
             self.windows += 1;
             WindowState::new(rule, self.windows)
         });
+        let barge_in = if self.leaves_message {
+            BargeIn::Off
+        } else {
+            barge_in
+        };
         let mut turn = TurnState::new(sounds, barge_in, window, now);
         self.give_typed_ahead(&mut turn, now);
         self.doing = Doing::Turn(Box::new(turn));
@@ -417,6 +435,7 @@ impl CallMachine {
     }
 
     fn hang_up(&mut self, now: u64) {
+        self.decider = None;
         self.stop_for_hang_up(now);
         match &mut self.doing {
             Doing::Turn(turn) if turn.window.is_some() => self.close(ReplyKind::HangUp, None, now),

@@ -134,6 +134,11 @@ impl Rig {
                     self.answered();
                     self.orders.push((self.now, "pause_over"));
                 }
+                Command::Machine(_) => {
+                    self.waiting = 0;
+                    self.orders.push((self.now, "machine"));
+                }
+                Command::Awaited(_, awaited) => self.orders.push((self.now, awaited.as_str())),
                 Command::Note { kind, at_ms, data } => self.notes.push((at_ms, kind, data)),
             }
         }

@@ -3,11 +3,13 @@
 
 mod agi_line;
 mod agi_speaker;
+pub mod answerer;
 pub mod cause;
 pub mod choice;
 pub mod clock;
 pub mod dialog_threads;
 pub mod ear;
+mod early;
 pub mod event;
 mod hearing;
 pub mod history;
@@ -33,6 +35,7 @@ pub mod trunk;
 mod turn;
 mod voicing;
 
+pub use answerer::{OnMachine, Who};
 pub use choice::{Choice, Hears};
 pub use history::HistoryEvent;
 pub use journal::Journal;

@@ -7,10 +7,11 @@ use serde_json::{Map, json};
 use tokio_util::sync::CancellationToken;
 
 use super::agi_line::AgiLine;
+use super::answerer::{Announcements, By, Decider, OnMachine};
 use super::cause::Unanswered;
 use super::choice::Choice;
 use super::clock::CallClock;
-use super::hearing::{Hearing, HearingOrder};
+use super::hearing::{Heard, Hearing, HearingOrder};
 use super::history::kind;
 use super::journal::CallJournal;
 use super::line::CallInfo;
@@ -25,6 +26,7 @@ use crate::asr::StreamOptions;
 use crate::config::MediaKind;
 use crate::ident::{Phone, Token};
 use crate::net::ami::{CallEvent, Subscription};
+use crate::phrases::Answers;
 use crate::wire::ami::{self, ChannelState, EventKind, Originate, Target};
 use crate::wire::app::App;
 
@@ -74,11 +76,20 @@ pub async fn place(
         .registry
         .enter(&info.call_id, stop.clone(), hearing.orders.clone());
     let medium = *parts.medium.borrow();
+    let early = parts.calls.early_media && hearing.listens;
+    if early {
+        let _ = hearing.orders.try_send(HearingOrder::Early);
+    }
     let token = Token::fresh();
     let mut attempt = Attempt {
         events: parts.ami.subscribe(&info.channel_id),
         agi: parts.awaited.expect(&token),
         seen: Unanswered::default(),
+        announcements: early.then(|| Announcements::new(Arc::clone(&choice.answers))),
+        on_machine: hearing
+            .listens
+            .then_some((Arc::clone(&choice.answers), choice.on_machine)),
+        answered_ms: None,
         tap: None,
         answered: false,
         medium,
@@ -114,6 +125,11 @@ struct Attempt {
     events: Subscription,
     agi: super::parts::Expected,
     seen: Unanswered,
+    /// What is said before the answer, where that is to be heard.
+    announcements: Option<Announcements>,
+    /// What machines say, and what is to be done about them.
+    on_machine: Option<(Arc<Answers>, OnMachine)>,
+    answered_ms: Option<u64>,
     tap: Option<Tap>,
     answered: bool,
     medium: MediaKind,
@@ -170,12 +186,17 @@ impl Attempt {
                     self.begin_tap().await;
                 }
                 self.journal.answered().await;
+                let answered_ms = self.answered_ms.unwrap_or(self.clock.now_ms());
+                let decider = self
+                    .on_machine
+                    .map(|(answers, on_machine)| (Decider::new(answers, answered_ms), on_machine));
                 let answered = Answered {
                     parts: self.parts,
                     info: self.info,
                     clock: self.clock,
                     journal: self.journal,
                     hearing: self.hearing,
+                    decider,
                     events: self.events,
                     agi: AgiLine::start(*connection),
                     tap: self.tap,
@@ -185,6 +206,7 @@ impl Attempt {
                 Placed::Ended(Box::new(talk::hold(answered, dialog).await))
             }
             Waited::Unanswered => {
+                self.tell_announced();
                 let outcome = if self.stop.is_cancelled() {
                     outcome::RUNTIME_ERROR
                 } else {
@@ -246,6 +268,10 @@ impl Attempt {
                         }
                     }
                 },
+                heard = self.hearing.next(), if self.announcements.is_some() && !self.answered => {
+                    self.heard_early(heard);
+                    self.journal.flush_due().await;
+                }
                 () = self.stop.cancelled(), if !ending => {
                     self.seen.we_hung_up = true;
                     ending = true;
@@ -319,9 +345,60 @@ impl Attempt {
         ends
     }
 
+    /// Something of before the answer.
+    fn heard_early(&mut self, heard: Heard) {
+        match heard {
+            Heard::Early { text, is_final } => {
+                let now_ms = self.clock.now_ms();
+                if let Some(announcements) = &mut self.announcements {
+                    announcements.text(text.as_str(), is_final, now_ms);
+                }
+                if is_final {
+                    self.journal.note(
+                        kind::ANSWERER,
+                        json!({"event": "announced", "text": text.as_str()}),
+                    );
+                }
+            }
+            Heard::Recognizer { name, note } => self
+                .journal
+                .note(kind::RECOGNIZER, json!({"name": name, "event": note})),
+            Heard::Audio { note } => self.journal.note(kind::MEDIA, json!({"event": note})),
+            _ => {}
+        }
+    }
+
+    /// Nobody answered: what the operator said of it, and by what the outcome is known.
+    fn tell_announced(&mut self) {
+        let said = self.announcements.take().and_then(|a| a.said());
+        self.seen.announced = said.as_ref().map(|said| said.what);
+        for (name, seconds) in self.hearing.sent.seconds() {
+            self.journal.note(
+                kind::RECOGNIZER,
+                json!({"name": name, "event": "sent", "seconds": seconds}),
+            );
+        }
+        let outcome = self.seen.outcome();
+        if outcome != outcome::UNREACHABLE && outcome != outcome::INVALID_NUMBER && said.is_none() {
+            return;
+        }
+        let by = if self.seen.outcome_by_words() == Some(outcome) {
+            By::Words
+        } else {
+            By::Cause
+        };
+        let verdict = json!({
+            "event": "verdict", "who": outcome, "by": by.as_str(), "before_answer": true,
+            "phrase": said.map(|said| said.phrase),
+        });
+        self.parts.answerers.observe(&verdict);
+        self.journal.note(kind::ANSWERER, verdict);
+    }
+
     /// The person answered: not a word from here on is lost, though AGI has yet to connect.
     fn up(&mut self) {
         self.answered = true;
+        self.answered_ms.get_or_insert(self.clock.now_ms());
         self.hear_from_now();
     }
 

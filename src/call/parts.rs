@@ -9,7 +9,7 @@ use tokio::sync::{oneshot, watch};
 use super::dialog_threads::DialogThreads;
 use super::journal::Journal;
 use super::registry::Registry;
-use super::timing::TurnTimings;
+use super::timing::{AnswererTimes, TurnTimings};
 use crate::asr::Recognizer;
 use crate::config::{AsteriskConfig, CallsConfig, MediaKind};
 use crate::ident::Token;
@@ -41,6 +41,8 @@ pub struct CallParts {
     pub threads: DialogThreads,
     /// How long people wait.
     pub timings: Arc<TurnTimings>,
+    /// Who answers, and how soon that is known.
+    pub answerers: Arc<AnswererTimes>,
     /// Whom dialogs may ask in mid-call.
     pub web: Arc<Web>,
     /// AGI connections that are awaited.

@@ -35,6 +35,8 @@ pub enum Request {
         /// Said meanwhile, to its end; may be empty.
         filler: Vec<Prompt>,
     },
+    /// A machine answered: wait until it takes a message.
+    Tone,
     /// Hang up.
     HangUp,
 }

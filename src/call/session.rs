@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::answerer::{Awaited, Decider, OnMachine, Who};
 use super::clock::CallClock;
 use super::dialog_threads::DialogThreads;
 use super::event::{Command, Event};
@@ -57,6 +58,8 @@ pub(super) struct Session {
     /// Keeps a both-way medium open.
     pub(super) guard: Option<LinkGuard>,
     pub(super) hearing: Hearing,
+    /// Who answered is to be found out.
+    pub(super) decider: Option<(Decider, OnMachine)>,
     pub(super) pbx: Pbx,
     pub(super) prompts: Arc<Prompts>,
     pub(super) journal: CallJournal,
@@ -85,6 +88,16 @@ struct Asking {
     answer: Option<WebAnswer>,
 }
 
+/// Whether a machine has answered, and what the dialog knows of it.
+#[derive(Clone, Copy)]
+enum Machine {
+    None,
+    /// The dialog is to end; it learns that by its next request.
+    Told(Who),
+    /// The dialog leaves it a message.
+    TakesMessage,
+}
+
 /// The state of [`Session::talk`]'s loop.
 struct Talk {
     machine: CallMachine,
@@ -94,6 +107,9 @@ struct Talk {
     waiting: Option<oneshot::Sender<Answer>>,
     jobs: JoinSet<Job>,
     asking: Option<Asking>,
+    /// A turn's texts are becoming sounds.
+    preparing: Option<AbortHandle>,
+    answered_by: Machine,
     ended_by: Option<EndedBy>,
     /// The medium has ended: by a hang-up, which Asterisk then tells until this moment, or by a fault.
     medium_lost: Option<tokio::time::Instant>,
@@ -112,12 +128,14 @@ impl Session {
     pub(super) async fn talk(mut self: Box<Self>, dialog: Dialog) -> (Talked, CallJournal, Pbx) {
         let (line, messages, flag) = Line::new(Arc::clone(&self.info));
         let mut talk = Talk {
-            machine: CallMachine::default(),
+            machine: CallMachine::finding_out(self.decider.take()),
             messages,
             flag,
             waiting: None,
             jobs: JoinSet::new(),
             asking: None,
+            preparing: None,
+            answered_by: Machine::None,
             ended_by: None,
             medium_lost: None,
             opened_again: 0,
@@ -225,9 +243,22 @@ impl Session {
                     talk.answer(Answer::Done);
                     continue;
                 }
+                Command::Machine(who) => {
+                    talk.machine_answered(who);
+                    continue;
+                }
+                Command::Awaited(who, awaited) => {
+                    talk.answer(match awaited {
+                        Awaited::NoMessage => Answer::Done,
+                        Awaited::Tone | Awaited::Silence => Answer::Tone(who),
+                    });
+                    continue;
+                }
                 Command::Note { kind, at_ms, data } => {
-                    if kind == kind::TURN {
-                        self.pbx.parts().timings.observe(&data);
+                    match kind {
+                        kind::TURN => self.pbx.parts().timings.observe(&data),
+                        kind::ANSWERER => self.pbx.parts().answerers.observe(&data),
+                        _ => {}
                     }
                     self.journal.note_at(kind, at_ms, data);
                     continue;
@@ -251,9 +282,20 @@ impl Session {
             let _ = sender.send(Answer::HungUp);
             return;
         }
+        if let Machine::Told(who) = talk.answered_by
+            && !matches!(request, Request::Tone | Request::HangUp)
+        {
+            let _ = sender.send(Answer::Machine(who));
+            return;
+        }
         talk.waiting = Some(sender);
         match request {
             Request::Turn(turn) => self.prepare(talk, *turn),
+            Request::Tone if matches!(talk.answered_by, Machine::Told(_)) => {
+                talk.answered_by = Machine::TakesMessage;
+                talk.machine.handle(Event::AwaitTone, self.clock.now_ms());
+            }
+            Request::Tone => talk.answer(Answer::Done),
             Request::Pause { ms } => talk
                 .machine
                 .handle(Event::Pause { ms }, self.clock.now_ms()),
@@ -268,6 +310,7 @@ impl Session {
                     .spawn(async move { Job::Recording(stop.await.map(|()| None)) });
             }
             Request::Transfer { number, timeout_ms } => {
+                talk.machine.stop_finding_out();
                 self.journal.note(
                     kind::TRANSFER,
                     json!({"event": "began", "to": number.as_str()}),
@@ -329,10 +372,11 @@ impl Session {
             return;
         }
         let prompts = Arc::clone(&self.prompts);
-        talk.jobs.spawn(async move {
+        let preparing = talk.jobs.spawn(async move {
             let sounds = voicing::voice(&prompts, std::mem::take(&mut turn.prompts)).await;
             Job::Sounds(turn, sounds)
         });
+        talk.preparing = Some(preparing);
     }
 
     fn begin(&mut self, talk: &mut Talk, sounds: Vec<Sound>, turn: Turn) {
@@ -486,6 +530,9 @@ impl Session {
             Heard::Partial(text) => Event::Partial(text),
             Heard::Final(text) => Event::Final(text),
             Heard::TakenOver => Event::TakenOver,
+            Heard::Tone(tone) => Event::Tone(tone),
+            // Before the answer: told already, or too late.
+            Heard::Early { .. } => return,
             Heard::Deaf { reason } => {
                 self.journal.note(
                     kind::RECOGNIZER,
@@ -584,6 +631,16 @@ impl Session {
 }
 
 impl Talk {
+    /// The dialog is to end, whatever it waits for; a transfer or a recording that has begun goes on beside.
+    fn machine_answered(&mut self, who: Who) {
+        self.answered_by = Machine::Told(who);
+        self.asking = None;
+        if let Some(preparing) = self.preparing.take() {
+            preparing.abort();
+        }
+        self.answer(Answer::Machine(who));
+    }
+
     /// The server has answered, or the filler is over; the dialog goes on when both have.
     fn asked_web(&mut self, change: impl FnOnce(&mut Asking)) {
         let Some(mut asking) = self.asking.take() else {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::agi_line::AgiLine;
 use super::agi_speaker;
+use super::answerer::{Decider, OnMachine};
 use super::clock::CallClock;
 use super::hearing::{Hearing, HearingOrder};
 use super::history::kind;
@@ -34,6 +35,8 @@ pub(super) struct Answered {
     pub(super) clock: CallClock,
     pub(super) journal: CallJournal,
     pub(super) hearing: Hearing,
+    /// Who answered is to be found out.
+    pub(super) decider: Option<(Decider, OnMachine)>,
     pub(super) events: Subscription,
     pub(super) agi: AgiLine,
     pub(super) tap: Option<Tap>,
@@ -88,6 +91,7 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
         speaker,
         guard,
         hearing: answered.hearing,
+        decider: answered.decider,
         pbx,
         prompts: Arc::clone(&answered.parts.prompts),
         journal: answered.journal,

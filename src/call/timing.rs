@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 
+use super::answerer::Who;
+
 /// Upper bounds of the buckets, milliseconds.
 pub const BOUNDS_MS: [u64; 12] = [10, 20, 50, 100, 200, 300, 500, 700, 1000, 1500, 2500, 5000];
 
@@ -23,6 +25,45 @@ const STEPS: [(&str, &str, &str); 5] = [
 /// A final text that comes so much after the utterance's end is late: the last partial stands for it soon (`settle`).
 const LATE_MS: u64 = 480;
 
+/// How soon it is known who answered, by who it is.
+#[derive(Debug, Default)]
+pub struct AnswererTimes {
+    after: [Histogram; Who::ALL.len()],
+    /// Told by Asterisk's cause, or by the operator before any answer: no time from an answer.
+    unanswered: [AtomicU64; Who::ALL.len()],
+}
+
+impl AnswererTimes {
+    /// Counts a verdict by its history line ([`super::history::kind::ANSWERER`]); other lines count for nothing.
+    pub fn observe(&self, line: &Value) {
+        let who = Who::ALL
+            .into_iter()
+            .position(|who| line["event"] == "verdict" && line["who"] == who.as_str());
+        let Some(at) = who else { return };
+        match line["after_ms"].as_u64() {
+            Some(after_ms) => self.after[at].count(after_ms),
+            None => {
+                self.unanswered[at].fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// After the answer: all histograms now.
+    pub fn read(&self) -> Vec<StepTimes> {
+        let each = Who::ALL.iter().zip(&self.after);
+        each.map(|(who, histogram)| histogram.read(who.as_str()))
+            .collect()
+    }
+
+    /// Before any answer: who, and how often.
+    pub fn unanswered(&self) -> Vec<(String, u64)> {
+        let each = Who::ALL.iter().zip(&self.unanswered);
+        each.map(|(who, n)| (who.as_str().to_owned(), n.load(Ordering::Relaxed)))
+            .filter(|(who, _)| matches!(who.as_str(), "unreachable" | "invalid_number"))
+            .collect()
+    }
+}
+
 /// Histograms of all steps.
 #[derive(Debug, Default)]
 pub struct TurnTimings {
@@ -38,10 +79,31 @@ struct Histogram {
     sum_ms: AtomicU64,
 }
 
+impl Histogram {
+    fn count(&self, took_ms: u64) {
+        let bucket = BOUNDS_MS.partition_point(|bound| *bound < took_ms);
+        self.counts[bucket].fetch_add(1, Ordering::Relaxed);
+        self.sum_ms.fetch_add(took_ms, Ordering::Relaxed);
+    }
+
+    fn read(&self, step: &'static str) -> StepTimes {
+        let mut total = 0;
+        let cumulative = self.counts.iter().map(|count| {
+            total += count.load(Ordering::Relaxed);
+            total
+        });
+        StepTimes {
+            step,
+            cumulative: cumulative.collect(),
+            sum_ms: self.sum_ms.load(Ordering::Relaxed),
+        }
+    }
+}
+
 /// One step's histogram at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepTimes {
-    /// The step: `end_of_utterance`, `final_text`, `decision`, `first_audio`, `whole`.
+    /// The step (`end_of_utterance`, `final_text`, `decision`, `first_audio`, `whole`), or who answered.
     pub step: &'static str,
     /// Turns at or under each of [`BOUNDS_MS`], cumulative; the last is all of them.
     pub cumulative: Vec<u64>,
@@ -55,9 +117,7 @@ impl TurnTimings {
         for ((step, from, to), histogram) in STEPS.iter().zip(&self.steps) {
             if let (Some(from), Some(to)) = (turn[from].as_u64(), turn[to].as_u64()) {
                 let took = to.saturating_sub(from);
-                let bucket = BOUNDS_MS.partition_point(|bound| *bound < took);
-                histogram.counts[bucket].fetch_add(1, Ordering::Relaxed);
-                histogram.sum_ms.fetch_add(took, Ordering::Relaxed);
+                histogram.count(took);
                 if *step == "final_text" {
                     let late = u64::from(took >= LATE_MS);
                     self.finals.fetch_add(1, Ordering::Relaxed);
@@ -76,29 +136,9 @@ impl TurnTimings {
 
     /// All histograms now.
     pub fn read(&self) -> Vec<StepTimes> {
-        let read = |histogram: &Histogram| {
-            let mut total = 0;
-            let cumulative = histogram.counts.iter().map(|count| {
-                total += count.load(Ordering::Relaxed);
-                total
-            });
-            (
-                cumulative.collect(),
-                histogram.sum_ms.load(Ordering::Relaxed),
-            )
-        };
-        let told = STEPS
-            .iter()
-            .zip(&self.steps)
-            .map(|((step, ..), histogram)| {
-                let (cumulative, sum_ms) = read(histogram);
-                StepTimes {
-                    step,
-                    cumulative,
-                    sum_ms,
-                }
-            });
-        told.collect()
+        let told = STEPS.iter().zip(&self.steps);
+        told.map(|((step, ..), histogram)| histogram.read(step))
+            .collect()
     }
 }
 

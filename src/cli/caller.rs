@@ -17,6 +17,7 @@ pub(super) const HELP: &str = "\
   /цифры 123               нажать клавиши                        (/digits)
   /тишина                  промолчать, пока робот слушает        (/silence)
   /отбой                   положить трубку                       (/hangup)
+  /автоответчик            ответил автоответчик: приветствие и сигнал  (/machine)
   /справка                 эта подсказка                         (/help)
 Пока робот слушает, время стоит: думайте сколько нужно.
 Строки можно подать и без клавиатуры: printf 'алло\\nда\\n' | govorun talk confirm_visit";
@@ -39,6 +40,8 @@ pub(super) enum Act {
     Digits(String),
     /// Keeps silent until the robot gives up listening.
     Silence,
+    /// Is no person: a machine greets and beeps.
+    Machine,
     /// Hangs up.
     HangUp,
 }
@@ -55,6 +58,7 @@ pub(super) fn parse(line: &str) -> Result<Option<Act>, String> {
     let rest = rest.trim();
     match word.to_lowercase().as_str() {
         "тишина" | "silence" => Ok(Some(Act::Silence)),
+        "автоответчик" | "machine" => Ok(Some(Act::Machine)),
         "отбой" | "hangup" => Ok(Some(Act::HangUp)),
         "перебить" | "interrupt" if rest.is_empty() => {
             Err("что сказать? Например: /перебить да, приеду".to_owned())
@@ -73,7 +77,7 @@ pub(super) fn parse(line: &str) -> Result<Option<Act>, String> {
         }
         "справка" | "help" | "?" => Err(HELP.to_owned()),
         other => Err(format!(
-            "команды /{other} нет; есть /перебить, /цифры, /тишина, /отбой, /справка"
+            "команды /{other} нет; есть /перебить, /цифры, /тишина, /отбой, /автоответчик, /справка"
         )),
     }
 }
@@ -158,7 +162,8 @@ impl Caller {
         };
         let now_is_the_moment = match act {
             Act::Say(_) => quiet && answered,
-            Act::Interrupt(_) if self.at_once => true,
+            Act::Interrupt(_) | Act::Machine if self.at_once => true,
+            Act::Machine => self.quiet_since.is_some() || self.prompt_since.is_some(),
             Act::Interrupt(_) => match self.prompt_since {
                 Some(since) => now >= since + CUTS_AFTER,
                 None => quiet && answered && now >= since + PATIENCE,
@@ -199,6 +204,7 @@ mod tests {
             ("/перебить стой", Ok(Some(Act::Interrupt("стой".into())))),
             ("/отбой", Ok(Some(Act::HangUp))),
             ("/hangup", Ok(Some(Act::HangUp))),
+            ("/автоответчик", Ok(Some(Act::Machine))),
             ("/цифры", Err("какие клавиши")),
             ("/цифры 1a", Err("«a»")),
             ("/перебить", Err("что сказать")),

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::app::Stage;
 use crate::ident::CallId;
+use crate::rehearsal::person::MACHINE_SAYS;
 
 use super::caller::{Act, Caller, parse};
 use super::client::Client;
@@ -209,6 +210,11 @@ impl Conversation<'_> {
         match self.caller.next(now) {
             Some(Act::Say(words) | Act::Interrupt(words)) => {
                 if !self.stage.say(self.id, &words) {
+                    screen::line("         (вас уже не слышат)");
+                }
+            }
+            Some(Act::Machine) => {
+                if !self.stage.say(self.id, MACHINE_SAYS) {
                     screen::line("         (вас уже не слышат)");
                 }
             }

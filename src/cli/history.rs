@@ -50,6 +50,7 @@ pub(super) fn live(event: &Value) -> Option<String> {
             }
             _ => return None,
         },
+        "answerer" => format!("☎  {}", answerer(data)?),
         "digit" => format!("Человек: [клавиша {}]", word(data, "digit")),
         "window" => format!("         → {}", window(data)?),
         "stage" => format!("──       этап: {}", word(data, "name")),
@@ -94,9 +95,29 @@ fn window(data: &Value) -> Option<String> {
         },
         "digits" => format!("клавиши: {}", word(data, "digits")),
         "no_input" => "молчание".to_owned(),
+        "machine" => "не человек: вопрос снят".to_owned(),
         "too_long" => "говорит слишком долго".to_owned(),
         "failed" => "не слышим: распознавание недоступно".to_owned(),
         _ => return None,
+    })
+}
+
+/// Who answered, in words; `None`: a person, as ever.
+fn answerer(data: &Value) -> Option<String> {
+    let who = match (word(data, "event"), word(data, "who")) {
+        ("verdict", "voicemail") => "ответил автоответчик",
+        ("verdict", "assistant") => "ответил помощник абонента",
+        ("verdict", "unreachable") => "объявление: абонент недоступен",
+        ("verdict", "invalid_number") => "объявление: такого номера нет",
+        ("tone", _) => return Some("сигнал".to_owned()),
+        ("announced", _) => return Some(format!("до ответа: {}", word(data, "text"))),
+        _ => return None,
+    };
+    let phrase = word(data, "phrase");
+    Some(if phrase.is_empty() {
+        who.to_owned()
+    } else {
+        format!("{who} («{phrase}»)")
     })
 }
 

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::call::history::kind;
+use crate::rehearsal::person::MACHINE_SAYS;
 use crate::rehearsal::scene::{Act as Deed, HistoryLine, Next, Person, Scene};
 use crate::rehearsal::voice::Voice;
 use crate::rehearsal::write::Written;
@@ -183,6 +184,13 @@ impl Person for Terminal {
                     (None, None) if scene.turns > 0 && !self.paced => busy,
                     _ => self.say(scene, Deed::HangUp, Written::HangUp(into_ms)),
                 }
+            }
+            Some(Act::Machine) => {
+                if scene.turns == 0 {
+                    return busy;
+                }
+                let voice = Voice::machine(MACHINE_SAYS);
+                self.say(scene, Deed::Speak(voice), Written::Machine)
             }
             Some(Act::Interrupt(words)) => {
                 let Some(sounds) = scene.sounds() else {

@@ -412,6 +412,8 @@ pub struct CallsConfig {
     pub retry_after_ms: u64,
     /// Longest call, milliseconds.
     pub longest_ms: u64,
+    /// What the operator says before the answer is recognized, too.
+    pub early_media: bool,
     /// Said when a dialog's fault ends its call.
     pub fallback: String,
 }
@@ -527,6 +529,7 @@ impl Default for Config {
                 drain_ms: 60_000,
                 retry_after_ms: 600_000,
                 longest_ms: 900_000,
+                early_media: false,
                 fallback: "Извините, произошла ошибка. Мы перезвоним вам позже.".to_owned(),
             },
             web: WebConfig {

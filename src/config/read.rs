@@ -605,6 +605,7 @@ impl Reader<'_> {
         set!(self, t, "drain", duration(0..=DAY) => calls.drain_ms);
         set!(self, t, "retry_after", duration(SECOND..=30 * DAY) => calls.retry_after_ms);
         set!(self, t, "longest", duration(10 * SECOND..=DAY) => calls.longest_ms);
+        set!(self, t, "early_media", flag() => calls.early_media);
         set!(self, t, "fallback", words() => calls.fallback);
         self.finish(&t);
     }

@@ -25,12 +25,14 @@ use super::coverage::Watch;
 use super::mouth::Mouth;
 use super::scene::{Act, Heard, HistoryLine, Next, Person, Scene};
 use super::voice::Voices;
+use crate::call::answerer::{Awaited, Decider};
 use crate::call::event::{Command, Event};
 use crate::call::history::kind;
 use crate::call::line::{Answer, HangUpFlag, LineMessage};
 use crate::call::machine::CallMachine;
 use crate::call::{
-    BargeIn, CallInfo, DialogEnd, EndedBy, Fault, Line, Prompt, Reply, ReplyKind, Request, Turn,
+    BargeIn, CallInfo, DialogEnd, Direction, EndedBy, Fault, Line, Prompt, Reply, ReplyKind,
+    Request, Turn, Who,
 };
 use crate::net::web::{WebAnswer, WebOrder};
 use crate::script::Dialog;
@@ -85,6 +87,9 @@ struct Asking {
 /// Holds a dialog with `person` to its end. Blocks the thread; no runtime is needed, nor allowed.
 pub fn hold(opening: Opening, person: &mut dyn Person) -> Held {
     let elapsed = Arc::new(AtomicU64::new(0));
+    let choice = opening.dialog.choice();
+    let outgoing = opening.info.direction == Direction::Outgoing;
+    let decider = outgoing.then(|| (Decider::new(choice.answers, 0), choice.on_machine));
     let (line, messages, flag) = Line::new(opening.info);
     let line = line.rehearsed(opening.began, Arc::clone(&elapsed));
     let dialog = match &opening.watch {
@@ -96,7 +101,9 @@ pub fn hold(opening: Opening, person: &mut dyn Person) -> Held {
         .stack_size(STACK_BYTES * 2)
         .spawn(move || dialog.run(line));
     let mut rehearsal = Rehearsal {
-        machine: CallMachine::default(),
+        machine: CallMachine::finding_out(decider),
+        answered_by: None,
+        takes_message: false,
         messages,
         flag,
         elapsed,
@@ -153,6 +160,10 @@ struct Rehearsal {
     /// The question that is open: where it stands, and the answers that it expects.
     question: Option<(String, usize, Vec<String>)>,
     asking: Option<Asking>,
+    /// A machine has answered: the dialog is to end.
+    answered_by: Option<Who>,
+    /// And leaves it a message.
+    takes_message: bool,
 }
 
 impl Rehearsal {
@@ -289,6 +300,16 @@ impl Rehearsal {
                     }
                 }
                 Command::PauseOver => self.answer(Answer::Done),
+                Command::Machine(who) => {
+                    self.answered_by = Some(who);
+                    self.asking = None;
+                    self.scene.turn_over();
+                    self.answer(Answer::Machine(who));
+                }
+                Command::Awaited(who, awaited) => self.answer(match awaited {
+                    Awaited::NoMessage => Answer::Done,
+                    Awaited::Tone | Awaited::Silence => Answer::Tone(who),
+                }),
                 Command::Note { kind, at_ms, data } => self.keep(kind, at_ms, data, person),
             }
         }
@@ -301,6 +322,12 @@ impl Rehearsal {
         };
         if self.ended_by.is_some() {
             let _ = sender.send(Answer::HungUp);
+            return;
+        }
+        if let Some(who) = self.answered_by.filter(|_| !self.takes_message)
+            && !matches!(request, Request::Tone | Request::HangUp)
+        {
+            let _ = sender.send(Answer::Machine(who));
             return;
         }
         self.waiting = Some(sender);
@@ -316,7 +343,13 @@ impl Rehearsal {
                 self.note(kind::RECORDING, json!({"event": "ended"}), person);
                 self.answer(Answer::Done);
             }
+            Request::Tone if self.answered_by.is_some() && !self.takes_message => {
+                self.takes_message = true;
+                self.machine.handle(Event::AwaitTone, now);
+            }
+            Request::Tone => self.answer(Answer::Done),
             Request::Transfer { number, .. } => {
+                self.machine.stop_finding_out();
                 self.note(
                     kind::TRANSFER,
                     json!({"event": "began", "to": number.as_str()}),

@@ -54,8 +54,12 @@ pub struct Canned {
 pub enum FarEnd {
     /// A person.
     Person,
-    /// An answering machine, which speaks at once.
+    /// An answering machine, which speaks at once and beeps.
     Machine,
+    /// An operator's assistant, which asks and doesn't beep.
+    Assistant,
+    /// An announcement after the answer: the person is out of reach.
+    Announcement,
     /// Nobody: the outcome is this word.
     Nobody(&'static str),
 }

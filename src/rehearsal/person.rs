@@ -13,8 +13,13 @@ use crate::net::web::{WebAnswer, WebFault, WebOrder};
 const PATIENCE_MS: u64 = 4_000;
 /// An answering machine begins so soon.
 const MACHINE_MS: u64 = 300;
-/// And says this.
-const MACHINE_SAYS: &str = "здравствуйте абонент не может ответить на ваш звонок оставьте сообщение после звукового сигнала";
+/// An assistant says this.
+const ASSISTANT_SAYS: &str =
+    "здравствуйте вас приветствует голосовой помощник абонент сейчас занят что ему передать";
+/// An operator.
+const OPERATOR_SAYS: &str = "аппарат абонента выключен или находится вне зоны действия сети";
+/// And a machine.
+pub const MACHINE_SAYS: &str = "здравствуйте абонент не может ответить на ваш звонок оставьте сообщение после звукового сигнала";
 
 /// Where a call and its case differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +52,8 @@ pub(super) struct CasePerson {
     silent_in: Option<(u64, u64)>,
     /// When the person last did something, for `within`.
     last_ms: u64,
-    machine: bool,
+    /// What a machine says first.
+    machine: Option<Voice>,
     web: VecDeque<Canned>,
     /// What went another way while the dialog waited for something else.
     surprise: Option<(usize, String)>,
@@ -65,7 +71,12 @@ impl CasePerson {
             acted: None,
             silent_in: None,
             last_ms: 0,
-            machine: case.far_end == FarEnd::Machine,
+            machine: match case.far_end {
+                FarEnd::Machine => Some(Voice::machine(MACHINE_SAYS)),
+                FarEnd::Assistant => Some(Voice::says(ASSISTANT_SAYS)),
+                FarEnd::Announcement => Some(Voice::says(OPERATOR_SAYS)),
+                FarEnd::Person | FarEnd::Nobody(_) => None,
+            },
             web: case.web.iter().cloned().collect(),
             surprise: None,
             done: Vec::new(),
@@ -324,12 +335,10 @@ impl Person for CasePerson {
         if let Some((line, message)) = self.surprise.take() {
             return self.differs(scene, line, message);
         }
-        if self.machine {
-            if scene.now_ms < MACHINE_MS {
-                return Next::At(MACHINE_MS);
-            }
-            self.machine = false;
-            let voice = Voice::says(MACHINE_SAYS);
+        if self.machine.is_some() && scene.now_ms < MACHINE_MS {
+            return Next::At(MACHINE_MS);
+        }
+        if let Some(voice) = self.machine.take() {
             self.last_ms = scene.now_ms + voice.length_ms;
             self.acted = Some((scene.turns, self.last_ms + PATIENCE_MS));
             return Next::Do(Act::Speak(voice));

@@ -84,9 +84,11 @@ const WEB_FAULTS: [(Key, &str); 3] = [
     (("не отвечает", "unreachable"), "unreachable"),
     (("не json", "not_json"), "not_json"),
 ];
-const FAR_ENDS: [(Key, FarEnd); 8] = [
+const FAR_ENDS: [(Key, FarEnd); 10] = [
     (("человек", "person"), FarEnd::Person),
     (("автоответчик", "machine"), FarEnd::Machine),
+    (("помощник", "assistant"), FarEnd::Assistant),
+    (("объявление", "announcement"), FarEnd::Announcement),
     (("занято", "busy"), FarEnd::Nobody(outcome::BUSY)),
     (
         ("не берут", "no_answer"),

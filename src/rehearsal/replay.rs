@@ -112,6 +112,10 @@ impl Recorded {
                         _ => {}
                     }
                 }
+                kind::ANSWERER if line.word("event") == "tone" => {
+                    // Told at its end.
+                    acts.push((line.at_ms.saturating_sub(400), Act::Speak(Voice::beep())));
+                }
                 kind::DIGIT => acts.push((line.at_ms, Act::Press(line.word("digit").to_owned()))),
                 kind::HANG_UP => match line.word("by") {
                     "dialog" => {}
@@ -205,7 +209,7 @@ impl Recorded {
 }
 
 /// What of a history belongs to the talk.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 17] = [
     kind::DIALOG,
     kind::STAGE,
     kind::SET,
@@ -222,6 +226,7 @@ const KINDS: [&str; 16] = [
     kind::TURN,
     kind::HANG_UP,
     kind::RECOGNIZER,
+    kind::ANSWERER,
 ];
 
 /// What the dialog did, and what it took the person's answers for.

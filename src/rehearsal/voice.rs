@@ -1,5 +1,6 @@
 //! A voice as the machine is told of it: voice activity and recognizer, each as late as the real one.
 
+use crate::audio::tone::Tone;
 use crate::call::event::Event;
 use crate::ident::Spoken;
 
@@ -11,6 +12,14 @@ const END_TOLD_MS: u64 = 200;
 const FINAL_MS: u64 = 100;
 /// One that isn't asked ends an utterance by itself after so much silence.
 const BY_ITSELF_MS: u64 = 1_200;
+/// A machine beeps so long after its greeting.
+const BEEP_AFTER_MS: u64 = 400;
+/// For so long.
+const BEEP_MS: u64 = 400;
+/// At that frequency.
+const BEEP_HZ: u32 = 1_000;
+/// And its end is noticed so much later.
+const BEEP_TOLD_MS: u64 = 40;
 /// A character takes so long to be said.
 const CHAR_MS: u64 = 70;
 /// And the shortest word.
@@ -27,6 +36,8 @@ pub struct Voice {
     pub text: String,
     /// When the last text comes, at the latest; by itself: when the utterance has ended.
     pub text_ms: Option<u64>,
+    /// A machine's beep follows so long after its end.
+    pub beep_ms: Option<u64>,
 }
 
 impl Voice {
@@ -48,6 +59,23 @@ impl Voice {
             partials,
             text: so_far,
             text_ms: None,
+            beep_ms: None,
+        }
+    }
+
+    /// An answering machine's greeting, and its beep.
+    pub fn machine(text: &str) -> Self {
+        Self {
+            beep_ms: Some(BEEP_AFTER_MS),
+            ..Self::says(text)
+        }
+    }
+
+    /// A beep alone.
+    pub fn beep() -> Self {
+        Self {
+            beep_ms: Some(0),
+            ..Self::default()
         }
     }
 
@@ -72,6 +100,19 @@ pub(super) struct Voices {
 impl Voices {
     pub(super) fn begin(&mut self, voice: Voice, now_ms: u64) {
         let end_ms = now_ms + voice.length_ms;
+        if let Some(after_ms) = voice.beep_ms {
+            let from_ms = end_ms + after_ms;
+            let to_ms = from_ms + BEEP_MS;
+            let tone = Tone {
+                from_ms,
+                to_ms,
+                hz: BEEP_HZ,
+            };
+            self.push(to_ms + BEEP_TOLD_MS, Event::Tone(tone));
+            if voice.length_ms == 0 {
+                return;
+            }
+        }
         self.push(
             now_ms + VOICE_TOLD_MS.min(voice.length_ms),
             Event::VoiceStarted { at_ms: now_ms },

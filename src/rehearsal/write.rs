@@ -19,6 +19,8 @@ pub enum Written {
     Silence,
     /// The person hung up, likewise.
     HangUp(Option<u64>),
+    /// A machine answered, and greeted.
+    Machine,
     /// The dialog transferred the call to that number.
     Transfer(String),
 }
@@ -44,7 +46,10 @@ pub fn case(
         "  сейчас: {}\n",
         began.strftime("%Y-%m-%dT%H:%M%:z")
     ));
-    if !talk.is_empty() {
+    if talk.contains(&Written::Machine) {
+        out.push_str("  звонок: автоответчик\n");
+    }
+    if talk.iter().any(|step| *step != Written::Machine) {
         out.push_str("  разговор:\n");
     }
     let into = |ms: &Option<u64>| {
@@ -57,6 +62,7 @@ pub fn case(
             Written::Robot(text) => format!("    - робот: {}\n", quoted(text)),
             Written::Says(text, ms) => format!("    - человек: {}\n{}", quoted(text), into(ms)),
             Written::Presses(keys, ms) => format!("    - цифры: {}\n{}", quoted(keys), into(ms)),
+            Written::Machine => String::new(),
             Written::Silence => "    - тишина\n".to_owned(),
             Written::HangUp(None) => "    - отбой\n".to_owned(),
             Written::HangUp(ms) => format!("    - отбой:\n{}", into(ms)),

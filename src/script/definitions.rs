@@ -66,7 +66,7 @@ fn declare(out: &mut String, word: &Word, name: &str) {
             let _ = writeln!(out, "fn {name}(reply: Reply, name: string){gives};");
         }
         Kind::Handler => {
-            let _ = writeln!(out, "// fn {name}(reason) {{ ... }}");
+            let _ = writeln!(out, "// fn {name}{} {{ ... }}", word.form(name));
         }
     }
 }

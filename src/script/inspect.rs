@@ -303,7 +303,8 @@ impl Inspection<'_> {
         if !self.known.is_dialog {
             return;
         }
-        for name in words::ON_HANG_UP {
+        for name in words::ON_HANG_UP.into_iter().chain(words::ON_MACHINE) {
+            let form = words::handler(name).map_or(String::new(), |word| word.form(name));
             if let Some(counts) = self.own.get(name)
                 && !counts.contains(&1)
             {
@@ -314,8 +315,8 @@ impl Inspection<'_> {
                     .map_or(Position::NONE, |(.., f)| f.body.start_position());
                 let message = tr!(
                     self.known.language,
-                    "у функции {name} должен быть один параметр: {name}(причина)",
-                    "function {name} has one parameter: {name}(reason)"
+                    "у функции {name} должен быть один параметр: {name}{form}",
+                    "function {name} has one parameter: {name}{form}"
                 );
                 self.fault(position, message);
             }

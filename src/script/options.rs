@@ -260,6 +260,11 @@ impl Options {
         &self.window.answers
     }
 
+    /// The same, to be kept.
+    pub(super) fn shared_answers(&self) -> Arc<Answers> {
+        Arc::clone(&self.window.answers)
+    }
+
     /// The defaults over these answers.
     pub(super) fn new(answers: Arc<Answers>) -> Self {
         Self {

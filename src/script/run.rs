@@ -3,11 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
+use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Scope, Stmt};
 use serde_json::json;
 
 use crate::call::history::kind;
-use crate::call::{BargeIn, Choice, DialogEnd, Fault, Line};
+use crate::call::{BargeIn, Choice, DialogEnd, Fault, Line, Who};
 use crate::phrases::Answers;
 
 use super::coverage::Probe;
@@ -18,6 +18,7 @@ use super::settings::CallLimits;
 use super::talk::{Ending, Talk};
 use super::tr;
 use super::version::{DialogFile, Version};
+use super::words::{ON_MACHINE, answerer_ru};
 
 /// Stack that a dialog's thread needs, bytes. Only what is touched becomes memory. Tests run the deepest
 /// scripts on it; they pass on half of it, too.
@@ -71,6 +72,8 @@ impl Dialog {
         Choice {
             hears: self.file.settings.recognizer.hears(),
             phrases: Arc::clone(phrases),
+            answers: self.file.defaults.shared_answers(),
+            on_machine: self.file.settings.machine.0,
         }
     }
 
@@ -128,14 +131,35 @@ impl Dialog {
             .and_then(|()| engine.run_ast_with_scope(&mut Scope::new(), &file.ast));
         let hung_up = match self.ending(talk, result) {
             Ok(Some(Ending::HungUp)) => !talk.left(|left| left.hung_up),
+            Ok(Some(Ending::Machine(who))) => return self.answered_by(who, talk, &engine),
             Ok(_) => false,
             Err(fault) => return Some(fault),
         };
         if hung_up && let Some(name) = file.on_hang_up {
-            let result = call(&engine, &file.ast, name);
+            let result = call(&engine, &file.ast, name, "hang_up");
             return self.ending(talk, result).err();
         }
         None
+    }
+
+    /// No person answered. That is the outcome, unless `on_machine` names another; it speaks when the machine takes a message.
+    fn answered_by(&self, who: Who, talk: &Arc<Talk>, engine: &Engine) -> Option<Fault> {
+        let becomes = |who: Who| {
+            let outcome = who.outcome().map(str::to_owned);
+            talk.left(|left| left.outcome = outcome);
+        };
+        becomes(who);
+        let name = self.file.on_machine?;
+        // The announcement may have gone on to a mailbox.
+        let who = talk.wait(Line::tone).ok().flatten()?;
+        becomes(who);
+        let word = if name == ON_MACHINE[0] {
+            who.as_str()
+        } else {
+            answerer_ru(who)
+        };
+        let result = call(engine, &self.file.ast, name, word);
+        self.ending(talk, result).err()
     }
 
     /// What stands before the script: the recording that its settings want, and the order's prompt file.
@@ -187,10 +211,24 @@ impl Dialog {
     }
 }
 
-fn call(engine: &Engine, ast: &AST, name: &str) -> Result<(), Box<EvalAltResult>> {
-    let options = CallFnOptions::new().eval_ast(false).rewind_scope(true);
+fn call(
+    engine: &Engine,
+    ast: &AST,
+    name: &str,
+    argument: &'static str,
+) -> Result<(), Box<EvalAltResult>> {
+    // What the script imports is there for its functions, too.
+    let imports = ast.statements().iter();
+    let imports = imports
+        .filter(|stmt| matches!(stmt, Stmt::Import(..)))
+        .cloned();
+    let mut alone = AST::new(imports, ast.shared_lib().clone());
+    if let Some(source) = ast.source() {
+        alone.set_source(source);
+    }
+    let options = CallFnOptions::new().eval_ast(true).rewind_scope(true);
     engine
-        .call_fn_with_options::<Dynamic>(options, &mut Scope::new(), ast, name, ("hang_up",))
+        .call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &alone, name, (argument,))
         .map(drop)
 }
 

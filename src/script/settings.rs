@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::call::Fault;
+use crate::call::{Fault, OnMachine};
 use crate::config::Language;
 use crate::phrases::{Answers, PhraseFault};
 
@@ -44,6 +44,9 @@ pub(super) struct Settings {
     /// Record every call.
     #[serde(alias = "запись")]
     pub(super) recording: bool,
+    /// What is to be done when no person answers.
+    #[serde(alias = "автоответчик")]
+    pub(super) machine: MachineSetting,
     /// Limits of its outgoing calls.
     #[serde(alias = "звонки")]
     pub(super) calls: CallLimits,
@@ -77,14 +80,16 @@ impl CallLimits {
 }
 
 /// The names of a dialog's settings, English and Russian.
-pub(super) const KEYS: [(&str, &str); 8] = [
+pub(super) const KEYS: [(&str, &str); 10] = [
     ("title", "название"),
+    ("outcomes", "итоги"),
     ("params", "параметры"),
     ("listen", "слушание"),
     ("phrases", "фразы"),
     ("fallback", "запасной_звук"),
     ("recognizer", "распознаватель"),
     ("recording", "запись"),
+    ("machine", "автоответчик"),
     ("calls", "звонки"),
 ];
 
@@ -145,6 +150,22 @@ fn unknown_key(name: &str, language: Language) -> String {
     )
 }
 
+/// `machine: hang_up` or `continue`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MachineSetting(pub(super) OnMachine);
+
+impl<'de> Deserialize<'de> for MachineSetting {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match String::deserialize(from)?.as_str() {
+            "hang_up" | "положить_трубку" => Ok(Self(OnMachine::HangUp)),
+            "continue" | "продолжать" => Ok(Self(OnMachine::Continue)),
+            other => Err(D::Error::custom(format!(
+                "machine: {other:?}, expected hang_up or continue"
+            ))),
+        }
+    }
+}
+
 /// Reads YAML; a fault names file and line.
 pub(super) fn read<T: DeserializeOwned + Default>(
     file: &str,
@@ -199,6 +220,7 @@ fn sentence(english: &str, line: &str, language: Language) -> String {
             Some("string" | "borrowed") => "нужен текст (в кавычках)",
             Some("map" | "struct" | "mapping") => "нужен набор строк «имя: значение»",
             Some("sequence") => "нужен список: [одно, другое] или строки с «- »",
+            Some("hang_up") => "нужно hang_up (положить трубку) или continue (продолжать разговор)",
             Some("boolean" | "bool") => "нужно true или false",
             Some("integer" | "u64" | "i64" | "u32" | "float" | "f64") => "нужно число",
             _ => "написано не то",

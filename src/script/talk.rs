@@ -9,7 +9,7 @@ use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 use serde_json::{Map, Value};
 
 use crate::call::history::kind;
-use crate::call::{Line, LineError, Reply, ReplyKind};
+use crate::call::{Line, LineError, Reply, ReplyKind, Who};
 use crate::config::Language;
 
 use super::fill;
@@ -39,6 +39,8 @@ pub(super) enum Ending {
     Finished,
     /// The call is over.
     HungUp,
+    /// No person answered.
+    Machine(Who),
     /// It computed without a pause for longer than allowed.
     Busy,
 }
@@ -105,7 +107,12 @@ impl Talk {
         let answer = ask(&self.line);
         self.waited_at
             .store(self.operations.load(Ordering::Relaxed), Ordering::Relaxed);
-        answer.map_err(|LineError::HungUp| ended(Ending::HungUp))
+        answer.map_err(|error| {
+            ended(match error {
+                LineError::HungUp => Ending::HungUp,
+                LineError::Machine(who) => Ending::Machine(who),
+            })
+        })
     }
 
     /// Waits for a reply. A hang-up meanwhile ends the script, so that no branch takes it for an answer.

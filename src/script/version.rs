@@ -28,7 +28,7 @@ use super::settings::{self, Settings};
 use super::sounds::{Sounds, unreadable};
 use super::tr;
 use super::values::own_to_script;
-use super::words::ON_HANG_UP;
+use super::words::{ON_HANG_UP, ON_MACHINE};
 
 /// A dialog, compiled.
 pub(super) struct DialogFile {
@@ -42,6 +42,8 @@ pub(super) struct DialogFile {
     pub(super) defaults: Options,
     /// The name under which it defines `on_hang_up`, where it does.
     pub(super) on_hang_up: Option<&'static str>,
+    /// Likewise `on_machine`.
+    pub(super) on_machine: Option<&'static str>,
     /// All phrases that it knows; made when first asked for.
     pub(super) phrases: OnceLock<Arc<[String]>>,
 }
@@ -478,17 +480,20 @@ impl<'a> Build<'a> {
                 self.warnings.extend(found.warnings);
             }
             if is_dialog && whole.is_some() {
-                let on_hang_up = ON_HANG_UP.into_iter().find(|name| {
-                    ast.iter_functions()
-                        .any(|f| f.name == *name && f.params.len() == 1)
-                });
+                let defined = |names: [&'static str; 3]| {
+                    names.into_iter().find(|name| {
+                        ast.iter_functions()
+                            .any(|f| f.name == *name && f.params.len() == 1)
+                    })
+                };
                 let dialog = DialogFile {
                     name: path.to_owned(),
                     file: format!("{path}.rhai"),
                     ast: ast.clone(),
                     settings,
                     defaults,
-                    on_hang_up,
+                    on_hang_up: defined(ON_HANG_UP),
+                    on_machine: defined(ON_MACHINE),
                     phrases: OnceLock::new(),
                 };
                 dialogs.insert(path.to_owned(), Arc::new(dialog));

@@ -3,6 +3,8 @@
 
 use rhai::{Dynamic, FuncRegistration, Module};
 
+use crate::call::Who;
+
 use super::api;
 use super::reply::ScriptReply;
 use super::talk::Talk;
@@ -118,6 +120,7 @@ pub const WORDS: &[Word] = &[
     row(Answer(ScriptAnswer::error, ScriptAnswer::error_ru), ("error", "ошибка"), "-> string", "почему нет ответа: timeout (время_вышло), unreachable (не_отвечает), refused (отказ), too_large (слишком_много), not_json (не_json), redirects (перенаправления); пусто — ответ есть", "why there is no good answer: timeout, unreachable, refused, too_large, not_json, redirects; empty: there is one", r#"let a = http_get("/hs/x"); log(a.error);"#),
 
     row(Handler, ("on_hang_up", "при_отбое"), "(reason)", "эту функцию вызывают, если человек положил трубку", "called when the person hangs up", r#"fn on_hang_up(reason) { set("cut", true); }"#),
+    row(Handler, ("on_machine", "при_автоответчике"), "(kind)", "эту функцию вызывают, если ответил не человек, — после его сигнала, когда можно оставить сообщение; вид: voicemail (автоответчик), assistant (помощник), unreachable (недоступен)", "called when no person answered, after the machine's tone, when it takes a message; kind: voicemail, assistant, unreachable", r#"fn on_machine(kind) { say("Это автосервис, перезвоните нам."); }"#),
 ];
 
 /// Parameters of the words: English and Russian name, type as editors call it.
@@ -139,6 +142,7 @@ const PARAMETERS: &[(&str, &str, &str)] = &[
     ("when", "когда", "?"),
     ("url", "адрес", "string"),
     ("reason", "причина", "string"),
+    ("kind", "вид", "string"),
 ];
 
 /// A parameter of a word.
@@ -240,6 +244,28 @@ pub(super) fn answer_ru(name: &str) -> &str {
 
 /// The names under which the runtime calls a dialog's `on_hang_up`.
 pub(super) const ON_HANG_UP: [&str; 3] = ["on_hang_up", "при_отбое", "При_отбое"];
+/// And its `on_machine`.
+pub(super) const ON_MACHINE: [&str; 3] = ["on_machine", "при_автоответчике", "При_автоответчике"];
+
+/// Who answered, as `при_автоответчике` is told.
+pub(super) fn answerer_ru(who: Who) -> &'static str {
+    match who {
+        Who::Person => "человек",
+        Who::Voicemail => "автоответчик",
+        Who::Assistant => "помощник",
+        Who::Unreachable => "недоступен",
+        Who::InvalidNumber => "нет_номера",
+        Who::Unsure => "неясно",
+    }
+}
+
+/// The row of a function that the runtime calls.
+pub(super) fn handler(name: &str) -> Option<&'static Word> {
+    WORDS
+        .iter()
+        .filter(|w| matches!(w.kind, Handler))
+        .find(|w| w.en == name || w.ru == name.to_lowercase())
+}
 
 /// Registers functions, fields and methods under both names.
 pub(super) fn register(module: &mut Module) {

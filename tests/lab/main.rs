@@ -26,6 +26,7 @@ mod proxy;
 mod server;
 mod stand;
 
+mod answerer;
 mod barge_in;
 mod crash;
 mod doctor;

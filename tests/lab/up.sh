@@ -57,11 +57,15 @@ for old in "$pid" "$(cat "$home/pid" 2>/dev/null || true)"; do stop "$old" "$ins
 rm -rf "$home"/{etc,run,log,lib,people}
 mkdir -p "$home"/{etc,run,log,lib,cache,people,sounds,spool/monitor,spool/tmp}
 echo "$dir" >"$home/owner"
-cp "$LAB_REPO"/tests/fixtures/audio/{ru,cases}/*.wav "$home/people/"
+cp "$LAB_REPO"/tests/fixtures/audio/{ru,cases,answerers}/*.wav "$home/people/"
 # said-NN: the manifest's phrases by their number.
 while IFS=$'\t' read -r number file _; do
     ln "$home/people/$file" "$home/people/said-$number.wav"
 done < <(awk -F'\t' 'NR > 1 { printf "%02d\t%s\n", NR - 1, $1 }' "$LAB_REPO/tests/fixtures/audio/ru/manifest.tsv")
+# who-NN: people and machines that answer.
+while IFS=$'\t' read -r number file _; do
+    ln "$home/people/$file" "$home/people/who-$number.wav"
+done < <(awk -F'\t' 'NR > 1 { printf "%02d\t%s\n", NR - 1, $1 }' "$LAB_REPO/tests/fixtures/audio/answerers/manifest.tsv")
 
 # What the admin copies, with the lab's ports, and with the lab's people behind the trunk.
 for file in "$LAB_REPO/asterisk-conf/$version"/*.conf; do

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::super::words::{self, ANSWERS, Kind, WORDS};
 use super::super::{engine, options};
 use super::*;
+use crate::call::{OnMachine, Who};
 
 const VISIT: &str = r#"
 stage("greeting");
@@ -360,6 +361,85 @@ fn a_handler_may_give_the_outcome_and_our_own_hang_up_runs_none() {
 }
 
 #[test]
+fn a_machine_ends_the_dialog_and_may_be_left_a_message() {
+    let machine = |who| Do::Give(Answer::Machine(who));
+    // Without a handler: the outcome alone, and `try` catches nothing.
+    for (who, outcome) in [
+        (Who::Voicemail, "machine"),
+        (Who::Assistant, "machine"),
+        (Who::Unreachable, "unreachable"),
+        (Who::InvalidNumber, "invalid_number"),
+    ] {
+        let text = r#"fn on_hang_up(r) { set("hung_up", 1); } try { listen(); } catch { set("caught", 1); } finish("x");"#;
+        let talked = talk(text, json!({}), vec![machine(who)]);
+        assert_eq!(talked.outcome(), Some(outcome));
+        assert!(talked.end.data.is_empty(), "{:?}", talked.end);
+        assert!(!talked.saw("tone"));
+    }
+    let text = r#"
+        import "lib/a" as a;
+        функция при_автоответчике(вид) { запомнить("вид", вид); a::bye(); сказать("Перезвоните нам."); }
+        слушать(); завершить("нет");
+    "#;
+    let lib = ("lib/a.rhai", r#"fn bye() { say("До свидания."); }"#);
+    let version = version(&[("d.rhai", text), lib]);
+    let tone = |who| Do::Give(Answer::Tone(who));
+    // The announcement has turned out to be a mailbox's.
+    let script = vec![machine(Who::Unreachable), tone(Who::Voicemail)];
+    let talked = hold(&version, "d", info(json!({})), script);
+    assert_eq!(talked.end.fault, None);
+    assert_eq!(talked.outcome(), Some("machine"));
+    assert_eq!(talked.end.data["вид"], "автоответчик");
+    assert!(
+        talked.saw("tone") && talked.saw("say До свидания.") && talked.saw("say Перезвоните нам."),
+        "{:?}",
+        talked.seen
+    );
+    // It takes no message; or hangs up before its tone.
+    for last in [Do::Give(Answer::Done), Do::HangUp] {
+        let script = vec![machine(Who::Unreachable), last];
+        let talked = hold(&version, "d", info(json!({})), script);
+        assert_eq!(talked.outcome(), Some("unreachable"));
+        assert!(talked.end.data.is_empty());
+    }
+    // The handler's own outcome; and its fault.
+    let text = r#"fn on_machine(kind) { say(kind); finish("left"); } listen();"#;
+    let script = || vec![machine(Who::Assistant), tone(Who::Assistant)];
+    let talked = talk(text, json!({}), script());
+    assert_eq!(talked.outcome(), Some("left"));
+    assert!(talked.saw("say assistant"));
+    let talked = talk(
+        "fn on_machine(kind) { kind.x } listen();",
+        json!({}),
+        script(),
+    );
+    assert!(talked.end.fault.is_some());
+}
+
+#[test]
+fn a_dialogs_settings_say_what_to_do_about_machines() {
+    let with = |yaml: &str| {
+        let files = files(&[("d.rhai", r#"finish("x");"#), ("d.yaml", yaml)]);
+        Version::compile(&files, Language::Ru)
+    };
+    for (yaml, expect) in [
+        ("title: т", OnMachine::HangUp),
+        ("machine: hang_up", OnMachine::HangUp),
+        ("machine: continue", OnMachine::Continue),
+    ] {
+        let version = with(yaml).version.unwrap();
+        assert_eq!(version.dialog("d").unwrap().choice().on_machine, expect);
+    }
+    let faults = with("machine: off").faults;
+    assert!(
+        faults[0]
+            .message
+            .contains("нужно hang_up (положить трубку) или continue"),
+        "{faults:?}"
+    );
+}
+
+#[test]
 fn the_orders_file_and_the_dialogs_settings_come_first() {
     let mut files = files(&[
         (
@@ -437,7 +517,9 @@ fn the_table_is_whole() {
                     "{name}"
                 ),
                 Kind::Value(_) => assert!(words::value_names().any(|n| n == name)),
-                Kind::Handler => assert!(words::ON_HANG_UP.contains(&name)),
+                Kind::Handler => {
+                    assert!(words::ON_HANG_UP.contains(&name) || words::ON_MACHINE.contains(&name));
+                }
             }
         }
         // Each example compiles and passes the check.

@@ -129,6 +129,7 @@ fn shown(request: &Request) -> String {
                 body.unwrap_or_default()
             )
         }
+        Request::Tone => "tone".to_owned(),
         Request::HangUp => "hang_up".to_owned(),
     }
 }
@@ -159,7 +160,10 @@ fn hold(version: &Arc<Version>, dialog: &str, info: CallInfo, script: Vec<Do>) -
         }
         seen.push(shown(&request));
         let hears = matches!(&request, Request::Turn(t) if t.window.is_some())
-            || matches!(request, Request::Transfer { .. } | Request::Web { .. });
+            || matches!(
+                request,
+                Request::Transfer { .. } | Request::Web { .. } | Request::Tone
+            );
         let given = match script.front() {
             Some(Do::HangUp) => script.pop_front(),
             _ if hears => script.pop_front().or(Some(Do::HangUp)),
