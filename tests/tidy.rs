@@ -49,7 +49,11 @@ const LAYERS: &[(&str, &[&str])] = &[
             "net::web",
         ],
     ),
-    ("http", &["call", "outbound", "script", "store", "config"]),
+    // `audio`: recordings of two channels are served as one.
+    (
+        "http",
+        &["call", "outbound", "script", "store", "config", "audio"],
+    ),
     (
         "app",
         &[

@@ -10,6 +10,7 @@ mod dialing;
 pub mod doctor;
 mod inbound;
 mod journal;
+mod keeper;
 mod medium;
 mod metrics;
 mod place;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -41,7 +43,7 @@ use crate::net::media::{MediaError, MediaHub};
 use crate::net::web::Web;
 use crate::outbound::{Dialer, Dialing, Lines, Rules};
 use crate::script::{Library, Named, Watch};
-use crate::store::Store;
+use crate::store::{RecordingsFolder, Store};
 use crate::tts::{AsteriskFiles, Prompts, Voice, Warming};
 use crate::wire::dial::DialTemplate;
 
@@ -288,7 +290,10 @@ impl Runtime {
                 .collect(),
             prompts: Arc::clone(&prompts),
             files: Arc::new(files),
-            journal: Arc::new(journal::StoreJournal(store.clone())),
+            journal: Arc::new(journal::StoreJournal {
+                store: store.clone(),
+                asterisk_events: config.history.asterisk_events.clone(),
+            }),
             registry: registry.clone(),
             threads: DialogThreads::default(),
             timings: Arc::default(),
@@ -361,6 +366,15 @@ impl Runtime {
             clock: Arc::new(Timestamp::now),
         };
         tasks.spawn(dialer.run(stop.clone()));
+        let kept = Arc::<keeper::Kept>::default();
+        let keeper = keeper::Keeper {
+            store: store.clone(),
+            folder: RecordingsFolder::new(&config.asterisk),
+            history: config.history.clone(),
+            zone: TimeZone::system(),
+            kept: Arc::clone(&kept),
+        };
+        tasks.spawn(keeper.run(stop.clone()));
         let state = HttpState::new(
             store.clone(),
             Arc::clone(&library),
@@ -389,10 +403,12 @@ impl Runtime {
             move || {
                 let mut all = parts();
                 all.extend(dialing::metrics(&dialing, &lines, redialed));
+                all.extend(kept.metrics());
                 all
             }
         })
         .with_dialing(dialing.clone(), lines.clone())
+        .with_recordings(RecordingsFolder::new(&config.asterisk))
         .with_hang_up({
             let registry = registry.clone();
             move |call| {

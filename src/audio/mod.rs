@@ -6,6 +6,7 @@ pub mod gaps;
 pub mod reframe;
 pub mod resample;
 pub mod sound;
+pub mod stereo;
 pub mod tone;
 pub mod vad;
 pub mod wav;

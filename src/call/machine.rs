@@ -427,6 +427,8 @@ impl CallMachine {
         let data = json!({
             "window": window.number, "reason": reason.as_str(), "opened_ms": window.open_ms,
             "utterance": utterance.as_ref().map(|u| u.id), "intent": reply.intent(),
+            // How many answers were expected; 0: any text was one.
+            "expect": window.rule.expect.len(),
             "digits": (reason == ReplyKind::Digits).then(|| reply.digits.as_str()),
             "barged_in": reply.barged_in,
         });

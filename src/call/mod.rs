@@ -23,6 +23,7 @@ pub mod order;
 pub mod outgoing;
 pub mod parts;
 mod pbx;
+pub mod recording;
 pub mod registry;
 pub mod reply;
 pub mod request;

@@ -298,9 +298,7 @@ impl Attempt {
     /// Takes an event in; tells whether it tells the end.
     async fn see(&mut self, event: &Arc<ami::Event>) -> bool {
         let ours = event.value("Uniqueid") == Some(self.info.channel_id.as_str());
-        if !matches!(event.kind(), EventKind::VarSet) {
-            self.journal.note(kind::ASTERISK, Arc::clone(event));
-        }
+        self.journal.note(kind::ASTERISK, Arc::clone(event));
         let ends = match event.kind() {
             EventKind::Newchannel { .. } if ours => {
                 self.begin_tap().await;

@@ -13,12 +13,13 @@ use super::hearing::HearingOrder;
 use super::line::CallInfo;
 use super::link::{self, Connected, Tap};
 use super::parts::CallParts;
+use super::recording::{self, Recording};
 use crate::config::MediaKind;
 use crate::ident::{ChannelId, Phone};
 use crate::net::agi::{Gone, GoneSignal};
-use crate::net::ami::{AmiNotice, CallEvent, Subscription};
+use crate::net::ami::{AmiNotice, AmiState, CallEvent, Subscription};
 use crate::wire::agi::{Command, VariableName};
-use crate::wire::ami::{self, Action, Direction, EventKind};
+use crate::wire::ami::{self, Action, Direction, EventKind, RecordInto};
 use crate::wire::app::App;
 
 /// Asterisk says within this whether a channel lives.
@@ -40,6 +41,8 @@ pub(super) struct Pbx {
     cause: Option<u32>,
     gone_channel: bool,
     transferred: bool,
+    /// How many recordings were begun.
+    recordings: u32,
     /// Kept while the call lives: dropping it ends the tap.
     _tap: Option<Tap>,
     medium: MediaKind,
@@ -65,6 +68,7 @@ impl Pbx {
             cause: None,
             gone_channel: false,
             transferred: false,
+            recordings: 0,
             _tap: tap,
             medium,
         }
@@ -196,16 +200,15 @@ impl Pbx {
         self.cause
     }
 
-    /// Begins a recording; the answer is the file, as Asterisk sees it.
+    /// Begins a recording; each of a call has a file of its own.
     pub(super) fn record(
-        &self,
+        &mut self,
         info: &CallInfo,
-    ) -> impl Future<Output = Result<String, String>> + Send + use<> {
-        let folder = self
-            .parts
-            .asterisk
-            .recordings_in_asterisk
-            .trim_end_matches('/');
+    ) -> impl Future<Output = Result<Recording, String>> + Send + use<> {
+        let settings = &self.parts.asterisk;
+        let folder = settings.recordings_in_asterisk.trim_end_matches('/');
+        self.recordings += 1;
+        let number = self.recordings;
         // A call's id may hold what a file's name can't: MixMonitor's own rule is stricter.
         let id: String = info
             .call_id
@@ -219,17 +222,38 @@ impl Pbx {
                 }
             })
             .collect();
-        let file = format!(
-            "{folder}/{id}-{}-{}.wav",
-            info.attempt,
-            self.channel.as_str().replace('.', "_")
-        );
-        let action = Action::mix_monitor(&self.channel, &file, "");
+        let channel = self.channel.as_str().replace('.', "_");
+        let again = if number > 1 {
+            format!("-{number}")
+        } else {
+            String::new()
+        };
+        let name = format!("{folder}/{id}-{}-{channel}{again}", info.attempt);
+        let recording = Recording {
+            file: format!("{name}.wav"),
+            number,
+            channels: settings.recording_channels,
+        };
         let ami = self.parts.ami.clone();
+        let action = if recording.channels == 2 {
+            let sync = match &*ami.state().borrow() {
+                AmiState::Up(peer) => wants_sync(&peer.asterisk_version),
+                AmiState::Down { .. } => true,
+            };
+            let part = |ending: &str| format!("{name}{ending}");
+            let into = RecordInto::Apart {
+                said: &part(recording::CALLER),
+                heard: &part(recording::ROBOT),
+                sync,
+            };
+            Action::mix_monitor(&self.channel, &into)
+        } else {
+            Action::mix_monitor(&self.channel, &RecordInto::Mixed(&recording.file))
+        };
         async move {
             let action = action.map_err(|e| e.to_string())?;
             let done = ami.order(action, ACTION_DEADLINE).await;
-            done.map(|_| file).map_err(|e| e.to_string())
+            done.map(|_| recording).map_err(|e| e.to_string())
         }
     }
 
@@ -302,6 +326,15 @@ impl Pbx {
             agi.close();
         }
     }
+}
+
+/// Whether MixMonitor has to be told to keep the two directions in step. From 20 on it does so by itself, and complains
+/// of the letter; what isn't known is told.
+fn wants_sync(version: &str) -> bool {
+    let major = version.split(|c: char| !c.is_ascii_digit()).next();
+    major
+        .and_then(|major| major.parse::<u32>().ok())
+        .is_none_or(|major| major < 20)
 }
 
 async fn checked(check: &mut Option<JoinHandle<Option<String>>>) -> Option<String> {

@@ -20,6 +20,7 @@ use super::line::{Answer, CallInfo, HangUpFlag, Line, LineMessage};
 use super::link::{self, Connected, Tap};
 use super::machine::CallMachine;
 use super::pbx::{Pbx, Told};
+use super::recording::Recording;
 use super::reply::{Reply, ReplyKind};
 use super::request::{MAX_PROMPTS, Prompt, Request, Saying, Turn};
 use super::summary::{DialogEnd, EndedBy, Fault};
@@ -71,7 +72,7 @@ pub(super) struct Session {
 /// Work that ends later.
 enum Job {
     Sounds(Turn, Vec<Voiced>),
-    Recording(Result<Option<String>, String>),
+    Recording(Result<Option<Recording>, String>),
     Transfer(
         Result<&'static str, String>,
         Result<Option<Connected>, String>,
@@ -419,9 +420,16 @@ impl Session {
                 );
                 talk.asked_web(|asking| asking.answer = Some(answer));
             }
-            Job::Recording(Ok(Some(file))) => {
-                self.journal
-                    .note(kind::RECORDING, json!({"event": "began", "file": file}));
+            Job::Recording(Ok(Some(recording))) => {
+                let Recording {
+                    file,
+                    number,
+                    channels,
+                } = recording;
+                self.journal.note(
+                    kind::RECORDING,
+                    json!({"event": "began", "number": number, "channels": channels, "file": file}),
+                );
                 talk.recording = Some(file);
                 talk.answer(Answer::Done);
             }

@@ -10,7 +10,7 @@ use super::answerer::Who;
 pub const BOUNDS_MS: [u64; 12] = [10, 20, 50, 100, 200, 300, 500, 700, 1000, 1500, 2500, 5000];
 
 /// The steps of a turn: name, from which time, to which.
-const STEPS: [(&str, &str, &str); 5] = [
+pub(crate) const STEPS: [(&str, &str, &str); 5] = [
     (
         "end_of_utterance",
         "end_of_speech_ms",

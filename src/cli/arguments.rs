@@ -96,6 +96,13 @@ pub(super) enum Command {
         after_help = "Сервер при этом может работать: история только читается.\nПеред тем как отдать новый сценарий: govorun replay --all confirm_visit --last 1000 --scripts новые"
     )]
     Replay(Replay),
+    /// Выгрузить законченные звонки или их истории: CSV для Excel или JSON по строкам
+    #[command(
+        override_usage = "govorun export calls|events [--from ДАТА] [--to ДАТА] [--dialog ДИАЛОГ] [--format csv|jsonl] [--data ИМЕНА] [-o ФАЙЛ] [-c ФАЙЛ | --store ФАЙЛ]",
+        help_template = HELP,
+        after_help = "Сервер при этом может работать: история только читается. Без дат — последние 30 дней, по дню конца звонка.\nПример: govorun export calls --from 2026-11-01 --to 2026-11-30 --data дата,оценка -o ноябрь.csv"
+    )]
+    Export(Export),
     /// Показать, что поймут из сказанного: ответы, числа, суммы, телефоны, даты, время
     #[command(
         override_usage = "govorun understand СКАЗАННОЕ|- [--json] [--dialog ДИАЛОГ] [--scripts ПАПКА] [--now ВРЕМЯ] [--zone ПОЯС]",
@@ -248,6 +255,43 @@ pub(super) struct Replay {
     /// Файл истории вместо того, что в настройках
     #[arg(long, value_name = "ФАЙЛ", help_heading = KEYS)]
     pub(super) store: Option<PathBuf>,
+}
+
+/// `export`
+#[derive(Args, Debug)]
+pub(super) struct Export {
+    /// calls — звонки, по строке на звонок; events — все строки их историй
+    #[arg(value_name = "ЧТО", value_parser = ["calls", "events"], hide_possible_values = true, help_heading = NAMED, display_order = 1)]
+    pub(super) what: String,
+    /// Первый день: 2026-11-01
+    #[arg(long, value_name = "ДАТА", value_parser = day, help_heading = KEYS)]
+    pub(super) from: Option<jiff::civil::Date>,
+    /// Последний день, он входит
+    #[arg(long, value_name = "ДАТА", value_parser = day, help_heading = KEYS)]
+    pub(super) to: Option<jiff::civil::Date>,
+    /// Только звонки этого диалога
+    #[arg(long, value_name = "ДИАЛОГ", help_heading = KEYS)]
+    pub(super) dialog: Option<String>,
+    /// csv (для Excel) или jsonl (по объекту JSON на строку); без ключа — csv
+    #[arg(long, value_name = "ВИД", default_value = "csv", hide_default_value = true, value_parser = ["csv", "jsonl"], hide_possible_values = true, help_heading = KEYS)]
+    pub(super) format: String,
+    /// Какие данные диалога вынести в свои столбцы CSV: имена через запятую
+    #[arg(long, value_name = "ИМЕНА", help_heading = KEYS)]
+    pub(super) data: Option<String>,
+    /// Файл, в который писать; без ключа — на экран
+    #[arg(short, long, value_name = "ФАЙЛ", help_heading = KEYS)]
+    pub(super) out: Option<PathBuf>,
+    /// Файл настроек: в нём файл истории; без ключа — govorun.yaml
+    #[arg(short, long, value_name = "ФАЙЛ", default_value = "govorun.yaml", hide_default_value = true, help_heading = KEYS)]
+    pub(super) config: PathBuf,
+    /// Файл истории вместо того, что в настройках
+    #[arg(long, value_name = "ФАЙЛ", help_heading = KEYS)]
+    pub(super) store: Option<PathBuf>,
+}
+
+fn day(text: &str) -> Result<jiff::civil::Date, String> {
+    text.parse()
+        .map_err(|_| "нужна дата вида 2026-11-29".to_owned())
 }
 
 /// `understand`

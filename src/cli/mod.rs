@@ -12,6 +12,7 @@ mod conversation;
 mod definitions;
 mod demo;
 mod doctor;
+mod export;
 mod folder;
 mod follow;
 mod history;
@@ -72,6 +73,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Doctor(wanted) => on_runtime(doctor::run(wanted)),
         Command::Definitions(wanted) => definitions::run(&wanted),
         Command::Rollback(wanted) => on_runtime(rollback::run(wanted)),
+        Command::Export(wanted) => export::run(&wanted),
         Command::Replay(wanted) => replay::run(&wanted),
         Command::Understand(wanted) => understand::run(&wanted),
         Command::Serve(wanted) => on_runtime(serve::run(wanted)),

@@ -2,6 +2,7 @@
 //! tree of YAML in which every value knows its line, so that all mistakes are told together.
 
 mod fault;
+mod history;
 mod nearest;
 mod node;
 mod read;
@@ -56,6 +57,54 @@ pub struct Config {
     pub calls: CallsConfig,
     /// Whom dialogs may ask in mid-call.
     pub web: WebConfig,
+    /// What is kept of calls, and for how long.
+    pub history: HistoryConfig,
+}
+
+/// `history:`. Durations count from the call's end (a recording's from its beginning); 0: for ever, without bound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryConfig {
+    /// Which events of Asterisk's.
+    pub asterisk_events: AsteriskEvents,
+    /// Calls, with all that belongs to them, milliseconds.
+    pub keep_ms: u64,
+    /// The lines of their history, milliseconds.
+    pub keep_events_ms: u64,
+    /// Their recordings, milliseconds.
+    pub keep_recordings_ms: u64,
+    /// All recordings together, bytes; the oldest go first.
+    pub recordings_bytes: u64,
+    /// The store, bytes; the oldest histories go first, then the oldest calls.
+    pub store_bytes: u64,
+    /// Telephone numbers are masked in the store after [`Self::mask_after_ms`].
+    pub mask_phones: bool,
+    /// What was said and keyed stays in the store after [`Self::mask_after_ms`].
+    pub keep_texts: bool,
+    /// How long after its end a call is masked, milliseconds: 1C reads it before.
+    pub mask_after_ms: u64,
+}
+
+/// `history.asterisk_events`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AsteriskEvents {
+    /// Every event of the call's channels.
+    #[default]
+    All,
+    /// No event.
+    None,
+    /// Those of these names, in any case: `Hangup`, `DialEnd`.
+    Named(Vec<String>),
+}
+
+impl AsteriskEvents {
+    /// Whether the event called `name` is kept.
+    pub fn keeps(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Named(names) => names.iter().any(|kept| kept.eq_ignore_ascii_case(name)),
+        }
+    }
 }
 
 /// `web:`
@@ -143,6 +192,8 @@ pub struct AsteriskConfig {
     pub recordings_in_asterisk: String,
     /// The same folder as we see it.
     pub recordings: PathBuf,
+    /// 2: what the person says and what they hear go to a file each, and are fetched as stereo; 1: mixed in one file.
+    pub recording_channels: u8,
     /// `websocket_client.conf`'s name of the connection to us (chan_websocket).
     pub websocket_client: String,
 }
@@ -480,6 +531,23 @@ impl Config {
     }
 }
 
+impl Default for HistoryConfig {
+    fn default() -> Self {
+        const DAY: u64 = 24 * 3_600_000;
+        Self {
+            asterisk_events: AsteriskEvents::All,
+            keep_ms: 365 * DAY,
+            keep_events_ms: 90 * DAY,
+            keep_recordings_ms: 90 * DAY,
+            recordings_bytes: 50 << 30,
+            store_bytes: 0,
+            mask_phones: false,
+            keep_texts: true,
+            mask_after_ms: 3_600_000,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
@@ -509,6 +577,7 @@ impl Default for Config {
                 sounds_in_asterisk: "/var/lib/asterisk/sounds/govorun".to_owned(),
                 recordings: PathBuf::from("/var/spool/asterisk/monitor/govorun"),
                 recordings_in_asterisk: "/var/spool/asterisk/monitor/govorun".to_owned(),
+                recording_channels: 2,
                 websocket_client: "govorun".to_owned(),
             },
             trunks: Vec::new(),
@@ -537,6 +606,7 @@ impl Default for Config {
                 timeout_ms: 5_000,
                 ca: None,
             },
+            history: HistoryConfig::default(),
         }
     }
 }

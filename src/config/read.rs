@@ -127,6 +127,7 @@ impl Reader<'_> {
         }
         self.calls(&mut top, c);
         self.web(&mut top, c);
+        self.history(&mut top, c);
         self.finish(&top);
         self.ports(c);
     }
@@ -241,6 +242,10 @@ impl Reader<'_> {
         a.recordings_in_asterisk = same(&a.recordings);
         set!(self, t, "sounds_in_asterisk", words() => a.sounds_in_asterisk);
         set!(self, t, "recordings_in_asterisk", words() => a.recordings_in_asterisk);
+        if let Some(spot) = self.spot(&mut t, "recording_channels") {
+            let channels = self.whole(&spot, 1..=2).and_then(|n| u8::try_from(n).ok());
+            set(&mut a.recording_channels, channels);
+        }
         set!(self, t, "websocket_client", name() => a.websocket_client);
         self.finish(&t);
     }

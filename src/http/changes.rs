@@ -146,9 +146,11 @@ async fn list(
             .map(|change| report::change(change, &telling))
             .collect();
         let more = told.len() == limit;
+        let deleted = state.store().changes_deleted().await;
+        let gap = cursor < deleted.map_err(|error| Refusal::store(&error))?;
         return Ok(answer(
             StatusCode::OK,
-            &json!({ "changes": told, "cursor": next, "more": more }),
+            &json!({ "changes": told, "cursor": next, "more": more, "gap": gap }),
         ));
     }
 }

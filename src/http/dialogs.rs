@@ -126,6 +126,17 @@ impl Names {
         }
     }
 
+    /// There is such a dialog.
+    pub(super) fn known(&self, name: &str) -> Result<(), Refusal> {
+        match self.0.dialog(name) {
+            Some(_) => Ok(()),
+            None => {
+                let short: String = name.chars().take(40).collect();
+                Err(self.unknown(&short, StatusCode::NOT_FOUND))
+            }
+        }
+    }
+
     fn unknown(&self, name: &str, status: StatusCode) -> Refusal {
         let near = nearest(name, self.0.dialogs().map(|(name, _)| name));
         let mut all: Vec<&str> = self

@@ -160,7 +160,8 @@ impl IntoResponse for Refusal {
 pub(super) async fn tell(State(state): State<HttpState>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     state.counters().answered(response.status());
-    if response.status().is_success() {
+    // 304 has no body, and is no refusal.
+    if response.status().is_success() || response.status().is_redirection() {
         return response;
     }
     let refusal = match response.extensions_mut().remove::<Refusal>() {

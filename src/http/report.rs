@@ -29,8 +29,9 @@ impl Telling {
     }
 }
 
-fn phone(phone: Option<&Phone>) -> Option<&str> {
-    phone.map(Phone::as_str)
+/// The number, or what is left of one that was masked.
+fn phone<'p>(phone: Option<&'p Phone>, masked: Option<&'p String>) -> Option<&'p str> {
+    phone.map(Phone::as_str).or(masked.map(String::as_str))
 }
 
 fn statuses() -> Value {
@@ -55,7 +56,7 @@ told! {
     /// The answer to an order: the same for the first time and for every repeat, whatever came of the call meanwhile.
     pub(super) fn accepted(call: &CallRecord, told: &Telling), accepted_form {
         "id": text() => call.id.as_str(),
-        "phone": maybe(text()) => phone(call.phone.as_ref()),
+        "phone": maybe(text()) => phone(call.phone.as_ref(), call.phone_masked.as_ref()),
         "dialog": text() => call.dialog,
         "status": word(["queued"]) => "queued",
         "status_title": text() => told.titles.status(Status::Queued),
@@ -68,7 +69,7 @@ told! {
     pub(super) fn call(call: &CallRecord, told: &Telling), call_form {
         "id": text() => call.id.as_str(),
         "direction": directions() => call.direction.as_str(),
-        "phone": maybe(text()) => phone(call.phone.as_ref()),
+        "phone": maybe(text()) => phone(call.phone.as_ref(), call.phone_masked.as_ref()),
         "dialog": text() => call.dialog,
         "status": statuses() => call.status.as_str(),
         "status_title": text() => told.titles.status(call.status),
@@ -143,7 +144,7 @@ told! {
         "cursor": count() => change.cursor,
         "id": text() => change.id.as_str(),
         "direction": directions() => change.direction.as_str(),
-        "phone": maybe(text()) => phone(change.phone.as_ref()),
+        "phone": maybe(text()) => phone(change.phone.as_ref(), change.phone_masked.as_ref()),
         "dialog": text() => change.dialog,
         "status": statuses() => change.status.as_str(),
         "status_title": text() => told.titles.status(change.status),
@@ -172,6 +173,8 @@ pub(super) fn forms() -> Vec<(&'static str, Value)> {
                 ("changes", list(named("Change"))),
                 ("cursor", count()),
                 ("more", flag()),
+                // Changes after `after` were deleted with their calls (history.keep) before they were asked for.
+                ("gap", flag()),
             ]),
         ),
         (

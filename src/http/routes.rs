@@ -27,8 +27,8 @@ use axum::{Router, middleware as layer};
 use serde_json::Value;
 
 use super::{
-    HttpState, auth, batch, changes, dialogs, drain, form, health, openapi, orders, query, refusal,
-    report,
+    HttpState, auth, batch, changes, dialogs, drain, export, form, health, openapi, orders, query,
+    recording, refusal, report, reports,
 };
 
 /// One request: what it is, who serves it.
@@ -230,6 +230,9 @@ pub(super) fn table() -> Vec<Route> {
         changes::routes(),
         dialogs::routes(),
         drain::routes(),
+        recording::routes(),
+        export::routes(),
+        reports::routes(),
         health::routes(),
         openapi::routes(),
     ]
@@ -247,6 +250,7 @@ pub(super) fn forms() -> Vec<(&'static str, Value)> {
         batch::forms(),
         dialogs::forms(),
         drain::forms(),
+        reports::forms(),
         health::forms(),
     ]
     .into_iter()

@@ -13,11 +13,11 @@ use super::health::{HealthPart, Metric};
 use super::report::Telling;
 use super::serve::Limits;
 use super::titles::Titles;
-use crate::config::{HttpConfig, Language};
+use crate::config::{Config, HttpConfig, Language};
 use crate::ident::CallId;
 use crate::outbound::{Dialing, Lines};
 use crate::script::Library;
-use crate::store::Store;
+use crate::store::{RecordingsFolder, Store};
 
 /// Batches that are read at once: each may take many times its size while it is checked.
 const BATCHES_AT_ONCE: usize = 4;
@@ -40,6 +40,7 @@ struct Shared {
     dialing: Option<(Dialing, Lines)>,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     zone: TimeZone,
+    recordings: RecordingsFolder,
     limits: Limits,
     counters: Arc<Counters>,
     batches: Arc<Semaphore>,
@@ -80,6 +81,7 @@ impl HttpState {
                 dialing: None,
                 now: Arc::new(Timestamp::now),
                 zone: TimeZone::system(),
+                recordings: RecordingsFolder::new(&Config::default().asterisk),
                 limits: Limits::default(),
                 counters: Arc::default(),
                 batches: Arc::new(Semaphore::new(BATCHES_AT_ONCE)),
@@ -123,6 +125,11 @@ impl HttpState {
             s.now = Arc::new(now);
             s.zone = zone;
         })
+    }
+
+    /// Where recordings lie.
+    pub fn with_recordings(self, recordings: RecordingsFolder) -> Self {
+        self.with(|s| s.recordings = recordings)
     }
 
     /// Other limits of connections than the usual.
@@ -174,6 +181,10 @@ impl HttpState {
 
     pub(super) fn now(&self) -> Timestamp {
         (self.shared.now)()
+    }
+
+    pub(super) fn recordings(&self) -> &RecordingsFolder {
+        &self.shared.recordings
     }
 
     pub(super) fn zone(&self) -> &TimeZone {

@@ -4,6 +4,8 @@ mod answers;
 mod drain;
 mod limits;
 mod orders;
+mod recordings;
+mod reports;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -90,6 +92,17 @@ async fn start_with(http: HttpConfig, change: impl FnOnce(HttpState) -> HttpStat
         task: AbortOnDropHandle::new(task),
         folder,
     }
+}
+
+/// A body that came in chunks.
+fn whole(mut chunks: &str) -> String {
+    let mut body = String::new();
+    while let Some((size, rest)) = chunks.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        body.push_str(&rest[..size]);
+        chunks = rest[size..].strip_prefix("\r\n").unwrap_or_default();
+    }
+    body
 }
 
 /// An answer, taken apart.
@@ -190,6 +203,12 @@ impl Server {
         let _ = read.expect("an answer within 20 s");
         let text = String::from_utf8(got).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
+        let body = if chunked {
+            whole(body)
+        } else {
+            body.to_owned()
+        };
         let status = head
             .split(' ')
             .nth(1)
@@ -198,7 +217,7 @@ impl Server {
         Answer {
             status,
             head: head.to_owned(),
-            body: body.to_owned(),
+            body,
         }
     }
 

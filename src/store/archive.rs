@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::error::Result;
+use super::export::{Export, ExportQuery};
 use super::record::{CallRecord, EventRecord};
 use super::{MAX_EVENTS, events, row};
 use crate::ident::CallId;
@@ -33,6 +34,21 @@ impl Archive {
         let most = usize::try_from(MAX_EVENTS).unwrap_or(usize::MAX);
         let events = events::page(&self.0, id, 0, most)?.unwrap_or_default();
         Ok(Some((call, events)))
+    }
+
+    /// Writes an export, piece by piece.
+    pub fn export(
+        &self,
+        query: ExportQuery,
+        write: &mut dyn FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<std::io::Result<()>> {
+        let mut export = Export::new(query);
+        while let Some(bytes) = export.next(&self.0)? {
+            if let Err(error) = write(&bytes) {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// The last `limit` answered calls of a dialog that have ended, newest first.

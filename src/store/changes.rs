@@ -1,6 +1,6 @@
 //! Every change of a call's state, numbered by the one writer, for 1C to read at its own pace.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::callbacks;
 use super::error::Result;
@@ -22,15 +22,16 @@ pub(super) fn put(tx: &mut Tx<'_>, n: i64) -> Result<()> {
 
 /// The last cursor given; 0 where there is none.
 pub(super) fn newest(conn: &Connection) -> Result<i64> {
-    Ok(
-        conn.query_row("SELECT coalesce(max(cursor), 0) FROM changes", [], |row| {
-            row.get(0)
-        })?,
-    )
+    // Not the newest row's: old calls are deleted with their changes, and a cursor stays known.
+    let newest = conn
+        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'changes'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(newest.unwrap_or(0))
 }
 
 const CHANGE: &str = "SELECT h.cursor, c.id, c.direction, c.phone, c.dialog, h.status, h.outcome, h.data, h.attempt, h.at, \
-     c.attempts, h.due, h.waits FROM changes h JOIN calls c ON c.n = h.call_n";
+     c.attempts, h.due, h.waits, c.phone_masked FROM changes h JOIN calls c ON c.n = h.call_n";
 
 /// What comes after `after`, and the cursor to go on from (`after` itself where nothing came).
 pub(super) fn page(conn: &Connection, after: i64, limit: usize) -> Result<(Vec<Change>, i64)> {
@@ -60,6 +61,7 @@ fn change_of(row: &Row<'_>) -> Result<Change> {
         id: call_id(&word(1)?)?,
         direction: direction(&word(2)?)?,
         phone: phone(row.get(3)?)?,
+        phone_masked: row.get(13)?,
         dialog: row.get(4)?,
         status: status(&word(5)?)?,
         outcome: row.get(6)?,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::Result;
 use super::record::{EventRecord, MAX_TRANSCRIPT, Speaker, TranscriptLine};
+use super::recordings;
 use super::row::{corrupt, ms, time};
 use super::writer::Tx;
 use crate::call::HistoryEvent;
@@ -64,6 +65,9 @@ fn put_all(tx: &mut Tx<'_>, n: i64, attempt: u32, events: &[HistoryEvent]) -> Re
         let mut insert = tx.conn.prepare_cached(&INSERTS[rows.len() - 1])?;
         for (row, event) in rows.iter().enumerate() {
             seq += 1;
+            if event.kind == kind::RECORDING {
+                recordings::note(tx, n, attempt, event)?;
+            }
             let mut data = event.data.text();
             if data.len() > MAX_EVENT_BYTES {
                 data = json!({"too_long_bytes": data.len()}).to_string();

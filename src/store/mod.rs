@@ -29,22 +29,31 @@
 mod admit;
 mod amend;
 mod archive;
+mod buckets;
 mod callbacks;
 mod calls;
 mod changes;
+mod counting;
 mod do_not_call;
 mod error;
 mod events;
 mod examine;
+mod export;
+mod facts;
+mod folder;
+mod keep;
 mod lanes;
 mod many;
 mod readers;
 mod record;
+mod recordings;
 mod recover;
+mod reports;
 mod row;
 mod schema;
 mod tails;
 mod take;
+mod upkeep;
 mod writer;
 
 #[cfg(test)]
@@ -55,13 +64,18 @@ pub use archive::Archive;
 pub use error::{Result, StoreError};
 pub use events::{MAX_EVENT_BYTES, MAX_EVENTS};
 pub use examine::{Examined, examine, holder};
+pub use export::{Export, ExportFormat, ExportOf, ExportQuery, csv_cell};
+pub use folder::{Outside, RecordingsFolder};
+pub use keep::{KeptRecording, Masks, Place, RecordingKey, Step};
 pub use lanes::{AnySeats, Seat, Seats};
 pub use record::{
     Added, Amended, AttemptRecord, CallRecord, Callback, CallbackRules, CallbackState, Cancelled,
     Change, Due, Ended, EventRecord, Fate, Health, Listed, Looked, MAX_CALLBACKS, MAX_TRANSCRIPT,
     Receiver, Recovered, Speaker, Taken, Then, TranscriptLine, Tried,
 };
+pub use recordings::{RecordingFound, RecordingRecord};
 pub use recover::MAX_RECOVERIES;
+pub use reports::{Report, ReportQuery, StageReport, Times, UnmatchedText};
 pub use schema::VERSION;
 
 use std::fs::File;
@@ -525,6 +539,20 @@ impl Store {
         self.inner
             .readers
             .read(move |conn| row::call(conn, &id))
+            .await
+    }
+
+    /// The last recording of a call, or of its `attempt`, or the one of `number` in it.
+    pub async fn recording(
+        &self,
+        id: &CallId,
+        attempt: Option<u32>,
+        number: Option<u32>,
+    ) -> Result<RecordingFound> {
+        let id = id.clone();
+        self.inner
+            .readers
+            .read(move |conn| recordings::find(conn, &id, attempt, number))
             .await
     }
 

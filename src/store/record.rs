@@ -14,8 +14,10 @@ pub struct CallRecord {
     pub id: CallId,
     /// Who called whom.
     pub direction: Direction,
-    /// The person's number; absent where an incoming call hides it.
+    /// The person's number; absent where an incoming call hides it, and where it is masked.
     pub phone: Option<Phone>,
+    /// What is left of a number that `history.mask_phones` has masked.
+    pub phone_masked: Option<String>,
     /// The dialog's name.
     pub dialog: String,
     /// What 1C gave.
@@ -163,6 +165,8 @@ pub struct Change {
     pub direction: Direction,
     /// The person's number.
     pub phone: Option<Phone>,
+    /// What is left of it where it is masked.
+    pub phone_masked: Option<String>,
     /// The dialog's name.
     pub dialog: String,
     /// The new status.

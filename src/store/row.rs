@@ -13,7 +13,7 @@ use crate::ident::{CallId, ChannelId, Phone};
 
 /// The columns of a [`CallRecord`], in the order of [`call_of`].
 const CALL: &str = "SELECT n, id, direction, phone, dialog, params, file, priority, not_before, expires, attempts, callback, \
-     status, outcome, data, attempt, due, cancel, recording, created, changed, rules, zone, hours, waits FROM calls";
+     status, outcome, data, attempt, due, cancel, recording, created, changed, rules, zone, hours, waits, phone_masked FROM calls";
 
 pub(super) fn ms(at: Timestamp) -> i64 {
     at.as_millisecond()
@@ -107,6 +107,7 @@ fn call_of(row: &Row<'_>) -> Result<(i64, CallRecord)> {
         id: call_id(&text(1)?)?,
         direction: direction(&text(2)?)?,
         phone: phone(row.get(3)?)?,
+        phone_masked: row.get(25)?,
         dialog: row.get(4)?,
         params: object("params", &text(5)?)?,
         file: row.get(6)?,

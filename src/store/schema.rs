@@ -13,13 +13,14 @@ use rusqlite_migration::{M, Migrations};
 use super::error::{Result, StoreError};
 
 /// The steps from an empty file to the newest version, oldest first.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("migrations/0001_calls.sql"),
     include_str!("migrations/0002_events.sql"),
     include_str!("migrations/0003_lines.sql"),
     include_str!("migrations/0004_rules.sql"),
     include_str!("migrations/0005_dialing.sql"),
     include_str!("migrations/0006_callbacks.sql"),
+    include_str!("migrations/0007_archive.sql"),
 ];
 
 /// The newest version that this program knows: how many steps there are.
@@ -108,6 +109,11 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
         }
         Ok(_) => {}
         Err(_) => return Err(not_ours("its version is out of range")),
+    }
+    // Of a new file only: what is deleted gives its room back, step by step. An older one would have to be written anew.
+    if tables == 0 {
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")
+            .map_err(failed)?;
     }
     conn.pragma_update(None, "journal_mode", "WAL")
         .map_err(failed)?;

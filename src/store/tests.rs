@@ -1,8 +1,10 @@
 //! The store, on real files.
 
+mod archive;
 mod cursor;
 mod durability;
 mod lanes;
+mod million;
 mod opening;
 mod verdicts;
 mod words;

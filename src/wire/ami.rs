@@ -11,7 +11,7 @@ mod originate;
 mod packet;
 
 pub use action::{
-    Action, ActionError, Challenge, Control, MAX_ACTION_LINE, MAX_ACTION_LINES, md5_key,
+    Action, ActionError, Challenge, Control, MAX_ACTION_LINE, MAX_ACTION_LINES, RecordInto, md5_key,
 };
 pub use event::{ChannelState, DialStatus, Direction, Event, EventKind};
 pub use originate::{Originate, Target};

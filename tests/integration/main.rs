@@ -14,6 +14,7 @@ mod app;
 mod calls;
 mod chaos;
 mod faults;
+mod privacy;
 mod reload;
 mod voices;
 #[path = "../support/vosk.rs"]

@@ -34,6 +34,7 @@ mod inbound;
 mod injection;
 mod outages;
 mod phrases;
+mod recordings;
 mod reload;
 mod telephone;
 mod transfer;

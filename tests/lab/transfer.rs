@@ -64,10 +64,12 @@ async fn transfers(asterisk: &Asterisk, kind: MediaKind, wrong: &mut Vec<String>
         .as_str()
         .unwrap_or_default()
         .to_owned();
+    // What the person heard is a file of its own.
     let file = inside.replace(
         &asterisk.env["LAB_SPOOL_ASTERISK"],
         &asterisk.env["LAB_SPOOL_HOST"],
     );
+    let file = file.replace(".wav", "-robot.wav");
     // MixMonitor closes the file a moment after the call.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let sound = std::fs::read(Path::new(&file)).map_err(|e| e.to_string());

@@ -20,7 +20,7 @@ use crate::net::agi::{self, AgiLimits, AgiStats};
 use crate::net::ami::{AmiError, CallEvent, Subscription};
 use crate::net::media::{Expected, MediaHub, MediaLink};
 use crate::wire::agi::VariableName;
-use crate::wire::ami::{Action, EventKind, Originate, Target};
+use crate::wire::ami::{Action, EventKind, Originate, RecordInto, Target};
 use crate::wire::app::App;
 use crate::wire::dial::{DialString, RtpCodec};
 
@@ -306,8 +306,11 @@ impl Tested<'_> {
     async fn record(&self) -> Result<String, String> {
         let name = format!("{}.wav", visit::sound_name(self.token));
         let folder = self.asterisk.recordings_in_asterisk.trim_end_matches('/');
-        let action = Action::mix_monitor(&self.channel, &format!("{folder}/{name}"), "")
-            .map_err(|e| e.to_string())?;
+        let action = Action::mix_monitor(
+            &self.channel,
+            &RecordInto::Mixed(&format!("{folder}/{name}")),
+        )
+        .map_err(|e| e.to_string())?;
         match self.link.ami.order(action, PATIENCE).await {
             Ok(_) => Ok(name),
             Err(AmiError::Refused { message, .. }) => Err(message),

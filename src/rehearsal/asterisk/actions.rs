@@ -86,9 +86,9 @@ pub(super) fn answer(world: &Arc<World>, action: &Packet) -> Reply {
             on_channel(world, action, |channel| control(&channel, text("Control")))
         }
         "mixmonitor" => on_channel(world, action, |channel| {
-            let file = text("File").to_owned();
+            let files = exec::recorded_into(text("File"), text("options"));
             let reply = Reply::success("Success");
-            reply.then(move |world| exec::begin_recording(world, &channel, &file))
+            reply.then(move |world| exec::begin_recording(world, &channel, files))
         }),
         "stopmixmonitor" => on_channel(world, action, |channel| {
             let reply = Reply::success("Success");

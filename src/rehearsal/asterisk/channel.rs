@@ -74,8 +74,8 @@ pub(super) struct Channel {
     pub(super) cut_media: Notify,
     /// Sent instead of the next AGI answer.
     pub(super) garbage: Mutex<Option<Vec<u8>>>,
-    /// The recording that runs: file, and when it began.
-    pub(super) recording: Mutex<Option<(String, u64)>>,
+    /// The recording that runs: its files, and when it began.
+    pub(super) recording: Mutex<Option<(Vec<String>, u64)>>,
 }
 
 impl Channel {

@@ -32,8 +32,9 @@ pub(super) async fn run(
         }
         "dial" => dial(world, channel, data).await,
         "mixmonitor" => {
-            let (file, _) = data.split_once(',').unwrap_or((data, ""));
-            begin_recording(world, channel, file);
+            let args = split_args(data);
+            let option = args.get(1).map_or("", String::as_str);
+            begin_recording(world, channel, recorded_into(&args[0], option));
             0
         }
         "stopmixmonitor" => {
@@ -95,30 +96,48 @@ fn split_args(data: &str) -> Vec<String> {
     args
 }
 
+/// The files of a MixMonitor: the mixed one, and those of the options `r(said)` and `t(heard)`.
+pub(super) fn recorded_into(file: &str, options: &str) -> Vec<String> {
+    let mut files: Vec<String> = (!file.is_empty())
+        .then(|| file.to_owned())
+        .into_iter()
+        .collect();
+    for letter in ["r(", "t("] {
+        let inside = options
+            .split_once(letter)
+            .and_then(|(_, rest)| rest.split_once(')'));
+        files.extend(inside.map(|(name, _)| name.to_owned()));
+    }
+    files
+}
+
 /// MixMonitor.
-pub(super) fn begin_recording(world: &World, channel: &Channel, file: &str) {
+pub(super) fn begin_recording(world: &World, channel: &Channel, files: Vec<String>) {
     let now = world.record.now_ms();
-    *locked(&channel.recording) = Some((file.to_owned(), now));
-    let file = file.to_owned();
-    channel.note(world, What::Recording { file });
+    for file in files.clone() {
+        channel.note(world, What::Recording { file });
+    }
+    *locked(&channel.recording) = Some((files, now));
     world.emit("call", "MixMonitorStart", channel.pairs(""));
 }
 
 /// The end of MixMonitor, or of the call: the file is there, as long as the recording was; what it holds is silence.
 pub(super) fn end_recording(world: &World, channel: &Channel) {
-    let Some((file, since)) = locked(&channel.recording).take() else {
+    let Some((files, since)) = locked(&channel.recording).take() else {
         return;
     };
     let ms = world.record.now_ms().saturating_sub(since);
     let samples = usize::try_from(ms.min(LONGEST_RECORDING) * 8).unwrap_or(0);
-    let path = match &world.options.recordings {
-        Some(folder) if Path::new(&file).is_relative() => folder.join(&file),
-        _ => file.into(),
-    };
-    if path.is_absolute() {
-        // Small, and only where a test or the demo asked for it.
-        if let Err(error) = std::fs::write(&path, wav::encode(&vec![0; samples])) {
-            tracing::warn!(path = %path.display(), %error, "double: a recording can't be written");
+    for file in files {
+        let path = match &world.options.recordings {
+            Some(folder) if Path::new(&file).is_relative() => folder.join(&file),
+            _ => file.into(),
+        };
+        if path.is_absolute() {
+            // Small, and only where a test or the demo asked for it.
+            if let Err(error) = std::fs::write(&path, wav::encode(&vec![0; samples])) {
+                tracing::warn!(path = %path.display(), %error, "double: a recording can't be written");
+            }
         }
     }
     channel.note(world, What::RecordingStopped);
@@ -127,7 +146,14 @@ pub(super) fn end_recording(world: &World, channel: &Channel) {
 
 #[cfg(test)]
 mod tests {
-    use super::split_args;
+    use super::{recorded_into, split_args};
+
+    #[test]
+    fn the_two_directions_are_files_of_their_own() {
+        assert_eq!(recorded_into("/a.wav", ""), ["/a.wav"]);
+        let apart = "r(/x-caller.wav)t(/x-robot.wav)S";
+        assert_eq!(recorded_into("", apart), ["/x-caller.wav", "/x-robot.wav"]);
+    }
 
     #[test]
     fn commas_in_brackets_stay() {

@@ -76,6 +76,23 @@ pub enum ActionError {
     },
 }
 
+/// Where `MixMonitor` writes to: files with their ending, absolute or relative to Asterisk's monitor folder. A file's
+/// name holds letters, digits and `/ _ - .` only: behind a comma Asterisk would run what stands there in a shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordInto<'f> {
+    /// Both directions mixed into one file.
+    Mixed(&'f str),
+    /// Each direction into a file of its own.
+    Apart {
+        /// What the channel's person says.
+        said: &'f str,
+        /// What they hear.
+        heard: &'f str,
+        /// `S`: silence keeps the two in step. Later Asterisks do that by themselves, and note that the letter is old.
+        sync: bool,
+    },
+}
+
 /// What ControlPlayback does to a CONTROL STREAM FILE that plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
@@ -307,48 +324,32 @@ impl Action {
             .with("Control", control.as_str())
     }
 
-    /// `MixMonitor`: records the call in the background into `file` (with its ending), relative to Asterisk's monitor
-    /// folder or absolute. Options are MixMonitor's letters (`b`: only while bridged ...).
-    ///
-    /// A file's name holds letters, digits and `/ _ - .` only, and no option may start a command: behind a comma
-    /// Asterisk would run what stands there in a shell.
-    pub fn mix_monitor(
-        channel: &ChannelId,
-        file: &str,
-        options: &str,
-    ) -> Result<Self, ActionError> {
-        let name = "MixMonitor";
-        let refuse = |key, value: &str, rule| ActionError::Value {
-            action: name,
-            key,
-            value: crate::wire::line::one_line(value),
-            rule,
-        };
+    /// `MixMonitor`: records the channel in the background. `options` are built here, so that nothing else gets in.
+    pub fn mix_monitor(channel: &ChannelId, into: &RecordInto<'_>) -> Result<Self, ActionError> {
         let ok = |c: char| c.is_alphanumeric() || "/_-.".contains(c);
-        if file.is_empty() || !file.chars().all(ok) || file.contains("..") {
-            return Err(refuse(
-                "File",
-                file,
-                "letters, digits and / _ - . only, without ..",
-            ));
-        }
-        if !options
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"()".contains(&b))
-        {
-            return Err(refuse(
-                "options",
-                options,
-                "letters, digits and brackets only",
-            ));
-        }
-        let action = Self::new(name)
-            .with("Channel", channel.as_str())?
-            .with("File", file)?;
-        if options.is_empty() {
-            Ok(action)
-        } else {
-            action.with("options", options)
+        let sound = |file: &str| -> Result<(), ActionError> {
+            if !file.is_empty() && file.chars().all(ok) && !file.contains("..") {
+                return Ok(());
+            }
+            Err(ActionError::Value {
+                action: "MixMonitor",
+                key: "File",
+                value: crate::wire::line::one_line(file),
+                rule: "letters, digits and / _ - . only, without ..",
+            })
+        };
+        let action = Self::new("MixMonitor").with("Channel", channel.as_str())?;
+        match into {
+            RecordInto::Mixed(file) => {
+                sound(file)?;
+                action.with("File", *file)
+            }
+            RecordInto::Apart { said, heard, sync } => {
+                sound(said)?;
+                sound(heard)?;
+                let sync = if *sync { "S" } else { "" };
+                action.with("options", format!("r({said})t({heard}){sync}"))
+            }
         }
     }
 
@@ -504,13 +505,26 @@ mod tests {
         );
         check(Action::redirect(&channel(), "ctx", "1,2", 1), "its Exten");
         check(Action::redirect(&channel(), "${X}", "1", 1), "its Context");
-        for file in ["a.wav,,touch /tmp/x", "a b", "../x", "", "a|b", "a`id`"] {
-            check(Action::mix_monitor(&channel(), file, ""), "its File");
+        for file in [
+            "a.wav,,touch /tmp/x",
+            "a b",
+            "../x",
+            "",
+            "a|b",
+            "a`id`",
+            "a)t(b",
+        ] {
+            let mixed = RecordInto::Mixed(file);
+            check(Action::mix_monitor(&channel(), &mixed), "its File");
+            for (said, heard) in [(file, "b.wav"), ("a.wav", file)] {
+                let apart = RecordInto::Apart {
+                    said,
+                    heard,
+                    sync: true,
+                };
+                check(Action::mix_monitor(&channel(), &apart), "its File");
+            }
         }
-        check(
-            Action::mix_monitor(&channel(), "a.wav", "b,id"),
-            "its options",
-        );
         let mut many = Ok(Action::new("X"));
         for _ in 0..200 {
             many = many.and_then(|action| action.with("A", "b"));
