@@ -6,6 +6,7 @@
 //! Asterisk ──▶ net::agi ──▶ call::incoming / awaited ───┘
 //! ```
 
+mod callbacks;
 mod dialing;
 pub mod doctor;
 mod inbound;
@@ -375,6 +376,8 @@ impl Runtime {
             kept: Arc::clone(&kept),
         };
         tasks.spawn(keeper.run(stop.clone()));
+        callbacks::rules(&store, &config);
+        let courier = callbacks::courier(&config);
         let state = HttpState::new(
             store.clone(),
             Arc::clone(&library),
@@ -414,7 +417,13 @@ impl Runtime {
             move |call| {
                 registry.cancel(call);
             }
+        })
+        .with_callback_check({
+            let courier = Arc::clone(&courier);
+            move |url| courier.check(url).map_err(|fault| fault.to_string())
         });
+        let sender = callbacks::sender(state.clone(), &config, courier);
+        tasks.spawn(sender.run(stop.clone()));
         let http_stop = stop.clone();
         tasks.spawn(async move {
             if let Err(error) = http::serve(http_listener, state, http_stop).await {

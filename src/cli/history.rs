@@ -143,6 +143,16 @@ fn transferred(status: &str) -> &str {
     }
 }
 
+fn callback(what: &str, data: &Value) -> String {
+    let why = word(data, "error");
+    match what {
+        "delivered" => "1С ответила, что приняла".to_owned(),
+        "not_delivered" => format!("не принят, повторим: {why}"),
+        "given_up" => format!("не доставлен, больше не пробуем: {why}"),
+        _ => flat(data),
+    }
+}
+
 fn hang_up(by: &str) -> &str {
     match by {
         "dialog" => "робот положил трубку",
@@ -188,6 +198,7 @@ fn named<'k>(kind: &'k str, data: &Value) -> (&'k str, String) {
         "order" => ("заказ", order(what)),
         "attempt" => ("попытка", attempt(what, data)),
         "asterisk" => ("Asterisk", asterisk(data)),
+        "callback" => ("обратный вызов", callback(what, data)),
         "media" => (
             "звук",
             medium(what).map_or_else(|| flat(data), str::to_owned),
@@ -221,6 +232,7 @@ fn named<'k>(kind: &'k str, data: &Value) -> (&'k str, String) {
 fn order(what: &str) -> String {
     match what {
         "accepted" => "принят и записан",
+        "changed" => "изменён",
         "cancelled" => "отменён",
         "cancel_asked" => "просят отменить",
         "expired" => "срок вышел",

@@ -1,6 +1,7 @@
 //! Settings of the server, usable: checked, with every default filled in. Reading them is [`read()`]; the raw form is a
 //! tree of YAML in which every value knows its line, so that all mistakes are told together.
 
+mod callback;
 mod fault;
 mod history;
 mod nearest;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use crate::ident::Secret;
 
+pub use callback::CallbackConfig;
 pub use fault::{ConfigFault, Wanted, Wrong};
 pub use nearest::nearest;
 pub use read::{Surroundings, is_url, read};
@@ -161,6 +163,8 @@ pub struct HttpConfig {
     pub tokens: Vec<Secret>,
     /// Users that are let in by Basic.
     pub users: Vec<(String, Secret)>,
+    /// Whom the ends of calls are told.
+    pub callback: CallbackConfig,
 }
 
 /// `asterisk:`
@@ -562,6 +566,7 @@ impl Default for Config {
                 listen: local(8080),
                 tokens: Vec::new(),
                 users: Vec::new(),
+                callback: CallbackConfig::default(),
             },
             asterisk: AsteriskConfig {
                 ami: "127.0.0.1:5038".to_owned(),

@@ -185,6 +185,7 @@ impl Reader<'_> {
                 }
             }
         }
+        c.http.callback = self.callback(&mut t);
         self.finish(&t);
         // Asked of what is written, not of what could be read: a mistake in a token is told once.
         if !t.has("tokens") && !t.has("users") && !c.http.listen.ip().is_loopback() {

@@ -200,7 +200,7 @@ asterisk:
     assert_eq!(
         told,
         [
-            "govorun.yaml:3:3: http.lisen: unknown key; did you mean listen? There are: listen, tokens, users",
+            "govorun.yaml:3:3: http.lisen: unknown key; did you mean listen? There are: listen, tokens, users, callback",
             "govorun.yaml:4:11: http.listen: an address IP:port is wanted, for instance 127.0.0.1:8080 or 0.0.0.0:8080",
             "govorun.yaml:6:12: calls.at_once: a whole number is wanted",
             "govorun.yaml:7:3: calls.at_once: the key is above already; keep one",

@@ -12,52 +12,65 @@ use super::refusal::Refusal;
 /// Largest body of one order, bytes.
 pub(super) const MAX_BODY: usize = 1024 * 1024;
 
+/// Refuses a body of another type, or one that says itself that it has over `max` bytes.
+pub(super) fn check(headers: &HeaderMap, max: usize) -> Result<(), Refusal> {
+    check_type(headers)?;
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    match declared {
+        Some(length) if length > max as u64 => Err(too_large(max)),
+        _ => Ok(()),
+    }
+}
+
 /// The body as text, at most `max` bytes, within the server's time for bodies. A byte order mark, which 1C likes to write, is taken off.
 pub(super) async fn text(
     state: &HttpState,
     request: Request,
     max: usize,
 ) -> Result<String, Refusal> {
-    check_type(request.headers())?;
-    let declared = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > max as u64) {
-        return Err(too_large(max));
-    }
+    check(request.headers(), max)?;
     let collect = Limited::new(request.into_body(), max).collect();
     let bytes = match tokio::time::timeout(state.limits().body, collect).await {
         Ok(Ok(collected)) => collected.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large(max)),
-        Ok(Err(_)) => {
-            return Err(Refusal::bad(
-                "cut_off",
-                "тело запроса оборвалось; повторите запрос",
-                "the body was cut off; repeat the request",
-            ));
-        }
-        Err(_) => {
-            return Err(Refusal::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "too_slow",
-                "тело запроса идёт слишком медленно; повторите запрос",
-                "the body comes too slowly; repeat the request",
-            ));
-        }
+        Ok(Err(_)) => return Err(cut_off()),
+        Err(_) => return Err(too_slow()),
     };
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(error) => Err(Refusal::bad(
+    utf8(bytes).map(str::to_owned)
+}
+
+/// The bytes as UTF-8.
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Refusal> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let byte = error.valid_up_to() + 1;
+        Refusal::bad(
             "not_utf8",
             format!(
-                "тело не в UTF-8 (байт {}); в 1С: УстановитьТелоИзСтроки(Текст, КодировкаТекста.UTF8)",
-                error.valid_up_to() + 1
+                "тело не в UTF-8 (байт {byte}); в 1С: УстановитьТелоИзСтроки(Текст, КодировкаТекста.UTF8)"
             ),
-            format!("the body is no UTF-8 (byte {})", error.valid_up_to() + 1),
-        )),
-    }
+            format!("the body is no UTF-8 (byte {byte})"),
+        )
+    })
+}
+
+pub(super) fn cut_off() -> Refusal {
+    Refusal::bad(
+        "cut_off",
+        "тело запроса оборвалось; повторите запрос",
+        "the body was cut off; repeat the request",
+    )
+}
+
+pub(super) fn too_slow() -> Refusal {
+    Refusal::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "too_slow",
+        "тело запроса идёт слишком медленно; повторите запрос",
+        "the body comes too slowly; repeat the request",
+    )
 }
 
 /// JSON, by its own name or none: 1C sends no `Content-Type` unless it is told to.
@@ -86,7 +99,7 @@ fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
     ))
 }
 
-fn too_large(max: usize) -> Refusal {
+pub(super) fn too_large(max: usize) -> Refusal {
     Refusal::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "too_large",

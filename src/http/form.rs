@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::refusal::{Refusal, ident};
 use super::schema::{closed, either, list, maybe, saying, text_of, usual, whole};
 use super::time;
-use crate::call::Order;
+use crate::call::{Order, OrderPatch};
 use crate::config::{is_url, nearest};
 use crate::ident::{CallId, Phone};
 
@@ -71,7 +71,108 @@ pub(super) fn forms() -> Vec<(&'static str, Value)> {
         ("attempts", usual(maybe(whole(1, 20)), 1)),
         ("callback", maybe(text_of(1, MAX_URL))),
     ];
-    vec![("Order", closed(&fields, &["phone", "dialog"]))]
+    let patch: Vec<(&str, Value)> = fields
+        .iter()
+        .filter(|(name, _)| PATCHED.contains(name))
+        .cloned()
+        .collect();
+    vec![
+        ("Order", closed(&fields, &["phone", "dialog"])),
+        ("OrderPatch", closed(&patch, &[])),
+    ]
+}
+
+/// The fields of an order that may be changed while it waits.
+const PATCHED: [&str; 6] = [
+    "params",
+    "priority",
+    "not_before",
+    "expires",
+    "attempts",
+    "callback",
+];
+
+/// What of an order is to be changed; `null` takes away, or brings the default back.
+pub(super) fn patch_from_json(value: &Value, zone: &TimeZone) -> Result<OrderPatch, Refusal> {
+    let Value::Object(map) = value else {
+        return Err(Refusal::new(
+            axum::http::StatusCode::UNPROCESSABLE_ENTITY,
+            "wrong_type",
+            "нужен объект JSON с тем, что меняется: {\"priority\": 10}",
+            "a JSON object of what changes is wanted: {\"priority\": 10}",
+        ));
+    };
+    if let Some(fixed) = map.keys().find(|key| !PATCHED.contains(&key.as_str())) {
+        if !FIELDS.contains(&fixed.as_str()) {
+            return Err(unknown_field(fixed));
+        }
+        let all = PATCHED.join(", ");
+        return Err(Refusal::field(
+            "fixed",
+            fixed,
+            format!("{fixed} изменить нельзя: отмените заказ и сделайте новый. Меняются: {all}"),
+            format!(
+                "{fixed} can't be changed: cancel the order and make another. These can: {all}"
+            ),
+        ));
+    }
+    let is_there = |key: &str| map.contains_key(key);
+    let mut patch = OrderPatch::default();
+    if is_there("params") {
+        let empty = Value::Object(Map::new());
+        patch.params = Some(checked_params(present(map, "params").unwrap_or(&empty))?);
+    }
+    if is_there("priority") {
+        let priority = number(map, "priority", -100, 100)?.unwrap_or(0);
+        patch.priority = Some(i32::try_from(priority).unwrap_or_default());
+    }
+    if is_there("attempts") {
+        let attempts = number(map, "attempts", 1, 20)?.unwrap_or(1);
+        patch.attempts = Some(u32::try_from(attempts).unwrap_or(1));
+    }
+    if is_there("not_before") {
+        patch.not_before = Some(moment(map, "not_before", zone)?);
+    }
+    if is_there("expires") {
+        patch.expires = Some(moment(map, "expires", zone)?);
+    }
+    if is_there("callback") {
+        patch.callback = Some(callback(map)?);
+    }
+    Ok(patch)
+}
+
+/// The order would run out before it may begin.
+pub(super) fn expires_first() -> Refusal {
+    Refusal::field(
+        "wrong_value",
+        "expires",
+        "expires должен быть позже not_before",
+        "expires has to be later than not_before",
+    )
+}
+
+fn callback(map: &Map<String, Value>) -> Result<Option<String>, Refusal> {
+    let Some(url) = text(map, "callback")? else {
+        return Ok(None);
+    };
+    if url.chars().count() > MAX_URL || !is_url(url, &["http://", "https://"]) {
+        return Err(Refusal::field(
+            "bad_url",
+            "callback",
+            "нужен адрес http:// или https:// без пробелов",
+            "an address http:// or https:// without blanks is wanted",
+        ));
+    }
+    if url.contains('@') {
+        return Err(Refusal::field(
+            "bad_url",
+            "callback",
+            "пароль в адрес не пишут; его место — web.hosts в настройках сервера",
+            "no password in the address; its place is web.hosts in the server's settings",
+        ));
+    }
+    Ok(Some(url.to_owned()))
 }
 
 /// An order out of a JSON object. `zone` is meant where a time has none.
@@ -102,24 +203,9 @@ pub(super) fn from_json(value: &Value, zone: &TimeZone) -> Result<Order, Refusal
     if let (Some(from), Some(to)) = (order.not_before, order.expires)
         && to <= from
     {
-        return Err(Refusal::field(
-            "wrong_value",
-            "expires",
-            "expires должен быть позже not_before",
-            "expires has to be later than not_before",
-        ));
+        return Err(expires_first());
     }
-    if let Some(url) = text(map, "callback")? {
-        if url.chars().count() > MAX_URL || !is_url(url, &["http://", "https://"]) {
-            return Err(Refusal::field(
-                "bad_url",
-                "callback",
-                "нужен адрес http:// или https:// без пробелов",
-                "an address http:// or https:// without blanks is wanted",
-            ));
-        }
-        order.callback = Some(url.to_owned());
-    }
+    order.callback = callback(map)?;
     Ok(order)
 }
 

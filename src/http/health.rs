@@ -219,6 +219,38 @@ async fn metrics(State(state): State<HttpState>) -> Response {
             Number::Counter(health.events_lost),
         ));
     }
+    if let Ok((waiting, failed)) = state.store().callback_counts().await {
+        let by_state = vec![
+            ("waiting".to_owned(), waiting),
+            ("failed".to_owned(), failed),
+        ];
+        metrics.push(Metric {
+            name: "govorun_callbacks",
+            help: "Callbacks that aren't delivered, by state.",
+            number: Number::Gauges("state", by_state),
+        });
+    }
+    let counts = state.callback_counts();
+    for (name, help, count) in [
+        (
+            "govorun_callbacks_delivered_total",
+            "Callbacks that got a 2xx.",
+            &counts.delivered,
+        ),
+        (
+            "govorun_callback_failed_tries_total",
+            "Tries of callbacks that got no 2xx.",
+            &counts.failed_tries,
+        ),
+        (
+            "govorun_callbacks_given_up_total",
+            "Callbacks that were given up.",
+            &counts.given_up,
+        ),
+    ] {
+        let number = Number::Counter(count.load(std::sync::atomic::Ordering::Relaxed));
+        metrics.push(Metric { name, help, number });
+    }
     metrics.extend(state.extra_metrics());
     for metric in metrics {
         let _ = metric.write(&mut text);

@@ -4,6 +4,7 @@
 //! serve ─ tell (language of refusals, counters) ─ auth::guard ─┬─ orders   POST/GET/DELETE /api/v1/calls, GET /call
 //!                                                              ├─ batch    POST /api/v1/calls/batch
 //!                                                              ├─ changes  GET /api/v1/changes, …/events
+//!                                                              ├─ callbacks GET /api/v1/callbacks, …/retry; Sender delivers
 //!                                                              ├─ dialogs  GET /api/v1/dialogs
 //!                                                              ├─ drain    GET/POST/DELETE /api/v1/drain
 //!                                                              ├─ health   GET /healthz, /metrics
@@ -15,9 +16,11 @@
 //! What HTTP needs of the rest is in [`HttpState`]: the store, the library of dialogs, and small closures for what the app
 //! joins (the parts' health and numbers, hanging up a call that is cancelled).
 
+mod amend;
 mod auth;
 mod batch;
 mod body;
+mod callbacks;
 mod changes;
 mod dialogs;
 mod drain;
@@ -43,6 +46,7 @@ mod titles;
 mod window;
 
 pub use auth::OpenToAll;
+pub use callbacks::{Parcel, Post, PostFault, Sender};
 pub use health::{HealthPart, Histogram, Metric, Number};
 pub use serve::{Limits, serve};
 pub use state::HttpState;

@@ -142,6 +142,7 @@ async fn simple(
 }
 
 async fn accept(state: &HttpState, order: Order) -> Result<Response, Refusal> {
+    state.check_callback(order.callback.as_deref())?;
     let hash = form::hash(&order);
     if let Err(refusal) = dialogs::fits(state, &order) {
         // What was taken once is answered as then, even where its dialog has gone since.
@@ -191,7 +192,7 @@ pub(super) fn conflict() -> Refusal {
     refusal
 }
 
-async fn record(state: &HttpState, id: &CallId) -> Result<CallRecord, Refusal> {
+pub(super) async fn record(state: &HttpState, id: &CallId) -> Result<CallRecord, Refusal> {
     let found = state
         .store()
         .call(id)

@@ -11,7 +11,9 @@ use super::time::{written, written_opt};
 use super::titles::Titles;
 use crate::call::{Direction, Status};
 use crate::ident::Phone;
-use crate::store::{AttemptRecord, CallRecord, Change, EventRecord, TranscriptLine};
+use crate::store::{
+    AttemptRecord, CallRecord, Callback, CallbackState, Change, EventRecord, TranscriptLine,
+};
 
 /// What a report is written with: the server's zone, the words of the moment.
 pub(super) struct Telling {
@@ -92,6 +94,7 @@ told! {
         "created": time() => told.at(call.created),
         "changed": time() => told.at(call.changed),
         "attempt_list": list(attempt_form()) => call.attempt_list.iter().map(|a| attempt(a, told)).collect::<Vec<Value>>(),
+        "callbacks": list(named("Callback")) => call.callbacks.iter().map(|c| callback(c, told)).collect::<Vec<Value>>(),
         "transcript": list(line_form()) => call.transcript.iter().map(|l| line(l, told)).collect::<Vec<Value>>(),
     }
 }
@@ -139,6 +142,24 @@ told! {
 }
 
 told! {
+    /// One delivery of a callback.
+    pub(super) fn callback(one: &Callback, told: &Telling), callback_form {
+        "n": whole(1, i64::MAX) => one.n,
+        "id": text() => one.id.as_str(),
+        "cursor": count() => one.cursor,
+        "url": text() => one.url,
+        "state": word(CallbackState::ALL.map(CallbackState::as_str)) => one.state.as_str(),
+        "state_title": text() => told.titles.callback(one.state),
+        "tries": count() => one.tries,
+        "next_try": maybe(time()) => told.at_opt(one.next_try),
+        "created": time() => told.at(one.created),
+        "changed": time() => told.at(one.changed),
+        "answer": maybe(count()) => one.answer,
+        "error": maybe(text()) => one.error,
+    }
+}
+
+told! {
     /// One change: what `GET /api/v1/changes` tells and a callback brings.
     pub(super) fn change(change: &Change, told: &Telling), change_form {
         "cursor": count() => change.cursor,
@@ -167,6 +188,7 @@ pub(super) fn forms() -> Vec<(&'static str, Value)> {
         ("Call", call_form()),
         ("Event", event_form()),
         ("Change", change_form()),
+        ("Callback", callback_form()),
         (
             "Changes",
             object(vec![

@@ -27,8 +27,8 @@ use axum::{Router, middleware as layer};
 use serde_json::Value;
 
 use super::{
-    HttpState, auth, batch, changes, dialogs, drain, export, form, health, openapi, orders, query,
-    recording, refusal, report, reports,
+    HttpState, amend, auth, batch, callbacks, changes, dialogs, drain, export, form, health,
+    openapi, orders, query, recording, refusal, report, reports,
 };
 
 /// One request: what it is, who serves it.
@@ -226,8 +226,10 @@ impl Route {
 pub(super) fn table() -> Vec<Route> {
     [
         orders::routes(),
+        amend::routes(),
         batch::routes(),
         changes::routes(),
+        callbacks::routes(),
         dialogs::routes(),
         drain::routes(),
         recording::routes(),
@@ -248,6 +250,7 @@ pub(super) fn forms() -> Vec<(&'static str, Value)> {
         form::forms(),
         report::forms(),
         batch::forms(),
+        callbacks::forms(),
         dialogs::forms(),
         drain::forms(),
         reports::forms(),

@@ -9,7 +9,9 @@ use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::callbacks::Counts;
 use super::health::{HealthPart, Metric};
+use super::refusal::Refusal;
 use super::report::Telling;
 use super::serve::Limits;
 use super::titles::Titles;
@@ -28,6 +30,9 @@ pub struct HttpState {
     shared: Arc<Shared>,
 }
 
+/// Whether an address may be told; else why not.
+type Allowed = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
 #[derive(Clone)]
 struct Shared {
     language: Language,
@@ -37,12 +42,14 @@ struct Shared {
     health: Arc<dyn Fn() -> Vec<HealthPart> + Send + Sync>,
     metrics: Arc<dyn Fn() -> Vec<Metric> + Send + Sync>,
     hang_up: Arc<dyn Fn(&CallId) + Send + Sync>,
+    callback_allowed: Allowed,
     dialing: Option<(Dialing, Lines)>,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     zone: TimeZone,
     recordings: RecordingsFolder,
     limits: Limits,
     counters: Arc<Counters>,
+    callback_counts: Arc<Counts>,
     batches: Arc<Semaphore>,
     stop: CancellationToken,
 }
@@ -78,12 +85,14 @@ impl HttpState {
                 health: Arc::new(Vec::new),
                 metrics: Arc::new(Vec::new),
                 hang_up: Arc::new(|_| {}),
+                callback_allowed: Arc::new(|_| Ok(())),
                 dialing: None,
                 now: Arc::new(Timestamp::now),
                 zone: TimeZone::system(),
                 recordings: RecordingsFolder::new(&Config::default().asterisk),
                 limits: Limits::default(),
                 counters: Arc::default(),
+                callback_counts: Arc::default(),
                 batches: Arc::new(Semaphore::new(BATCHES_AT_ONCE)),
                 stop: CancellationToken::new(),
             }),
@@ -113,6 +122,14 @@ impl HttpState {
     /// The dialing, to be drained, and the lines that calls hold.
     pub fn with_dialing(self, dialing: Dialing, lines: Lines) -> Self {
         self.with(|s| s.dialing = Some((dialing, lines)))
+    }
+
+    /// Whether callbacks to an address are tried at all; else why not.
+    pub fn with_callback_check(
+        self,
+        allowed: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|s| s.callback_allowed = Arc::new(allowed))
     }
 
     /// Another clock and time zone than the system's.
@@ -165,6 +182,19 @@ impl HttpState {
         (self.shared.metrics)()
     }
 
+    /// An order's callback is refused where it would never be tried.
+    pub(super) fn check_callback(&self, url: Option<&str>) -> Result<(), Refusal> {
+        let Some(url) = url else { return Ok(()) };
+        (self.shared.callback_allowed)(url).map_err(|why| {
+            Refusal::field(
+                "callback_not_allowed",
+                "callback",
+                format!("на этот адрес не сообщаем: {why}"),
+                format!("nothing is told to that address: {why}"),
+            )
+        })
+    }
+
     pub(super) fn hang_up(&self, id: &CallId) {
         (self.shared.hang_up)(id);
     }
@@ -205,6 +235,10 @@ impl HttpState {
 
     pub(super) fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    pub(super) fn callback_counts(&self) -> &Counts {
+        &self.shared.callback_counts
     }
 
     pub(super) fn batches(&self) -> &Semaphore {

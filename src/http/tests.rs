@@ -1,6 +1,9 @@
 //! Real requests over loopback against a real store.
 
+mod amend;
 mod answers;
+mod batch;
+mod callbacks;
 mod drain;
 mod limits;
 mod orders;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::call::{Status, outcome};
 use crate::config::Language;
 use crate::script::Version;
+use crate::store::CallbackState;
 
 /// The words of one moment: of the language, and of the dialogs that run.
 #[derive(Clone)]
@@ -73,6 +74,16 @@ impl Titles {
             Status::Finished => ("Закончен", "Finished"),
             Status::Cancelled => ("Отменён", "Cancelled"),
             Status::Expired => ("Срок вышел", "Expired"),
+        };
+        self.language.pick(ru, en)
+    }
+
+    /// Of a delivery's state.
+    pub(super) fn callback(&self, state: CallbackState) -> &'static str {
+        let (ru, en) = match state {
+            CallbackState::Waiting => ("Ждёт доставки", "Waits"),
+            CallbackState::Delivered => ("Доставлено", "Delivered"),
+            CallbackState::Failed => ("Не доставлено", "Given up"),
         };
         self.language.pick(ru, en)
     }

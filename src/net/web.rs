@@ -1,7 +1,8 @@
 //! What dialogs ask of other servers in mid-call (`http_get`, `http_post`): plain values here, the client in [`client`],
-//! which hosts it may reach in [`reach`].
+//! which hosts it may reach in [`reach`]. Callbacks to 1C have a client of their own: [`courier`].
 
 pub mod client;
+pub mod courier;
 pub mod reach;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,7 @@ mod tests;
 use serde_json::Value;
 
 pub use client::{Web, WebConfigError};
+pub use courier::{Courier, CourierFault};
 
 /// GET or POST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

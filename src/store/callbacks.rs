@@ -43,7 +43,8 @@ pub(super) fn put(tx: &mut Tx<'_>, n: i64) -> Result<()> {
     tx.conn
         .prepare_cached(
             "INSERT INTO callbacks (call_n, cursor, url, host, state, tries, due, created, since, changed) \
-             VALUES (?1, ?2, ?3, ?4, 'waiting', 0, ?5, ?5, ?5, ?5)",
+             VALUES (?1, ?2, ?3, ?4, 'waiting', 0, \
+             max(?5, coalesce((SELECT max(due) FROM callbacks WHERE call_n = ?1 AND state = 'waiting'), ?5)), ?5, ?5, ?5)",
         )?
         .execute(params![n, tx.cursor, url, host_of(&url), at])?;
     tx.deliver = true;
@@ -130,6 +131,19 @@ pub(super) fn tried(tx: &mut Tx<'_>, n: i64, tried: &Tried, now: Timestamp) -> R
     let Some((call_n, cursor, tries, _)) = row else {
         return Ok(());
     };
+    // The call's later ones come after this one: due no sooner while it waits, and at once when it is through. So the least
+    // `due` of a host always belongs to a delivery that may go out then.
+    let later = match state {
+        CallbackState::Waiting => {
+            "UPDATE callbacks SET due = max(due, ?3) WHERE call_n = ?1 AND n > ?2 AND state = 'waiting'"
+        }
+        _ => {
+            "UPDATE callbacks SET due = min(due, ?3) WHERE call_n = ?1 AND n > ?2 AND state = 'waiting'"
+        }
+    };
+    tx.conn
+        .prepare_cached(later)?
+        .execute(params![call_n, n, ms(due)])?;
     let event = match (tried, state) {
         (Tried::Delivered { .. }, _) => "delivered",
         (_, CallbackState::Failed) => "given_up",

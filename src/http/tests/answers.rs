@@ -540,6 +540,7 @@ async fn the_document_tells_every_request_and_codes_have_titles() {
     .unwrap();
     std::fs::write(scripts.join("визит.rhai"), "finish(\"done\");").unwrap();
     server.library.reload();
+    assert_eq!(server.library.status().faults, []);
     let document = server.get("/api/v1/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");
     for route in routes::table() {

@@ -133,21 +133,19 @@ async fn a_batch_is_kept_or_refused_as_a_whole() {
     assert_eq!(taken.status, 200, "{taken:?}");
     assert_eq!(
         taken.json(),
-        json!({"accepted": 2, "repeated": 0, "conflicts": [], "ids": ["1", "2"]})
+        json!({"accepted": 2, "repeated": 0, "ids": ["1", "2"]})
     );
 
     let mut other = order("2");
     other["attempts"] = json!(2);
-    let again = post(format!("[{one}, {other}, {}]", order("3")))
-        .await
-        .json();
+    let refused = post(format!("[{one}, {other}, {}]", order("3"))).await;
+    assert_eq!(refused.refusal(), "409 other_order id");
+    assert_eq!(refused.json()["errors"][0]["line"], 2);
+    assert_eq!(server.changes().await, 2);
+    let again = post(format!("[{one}, {two}, {}]", order("3"))).await.json();
     assert_eq!(
         (&again["accepted"], &again["repeated"]),
-        (&json!(1), &json!(1))
-    );
-    assert_eq!(
-        again["conflicts"],
-        json!([{"line": 2, "id": "2", "code": "other_order"}])
+        (&json!(1), &json!(2))
     );
     assert_eq!(server.changes().await, 3);
 }

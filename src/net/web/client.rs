@@ -200,7 +200,7 @@ impl std::fmt::Debug for Web {
     }
 }
 
-async fn send<S>(
+pub(super) async fn send<S>(
     connection: &mut JoinSet<()>,
     stream: S,
     request: Request<Full<Bytes>>,
@@ -245,7 +245,7 @@ fn absolute(there: &str, from: &Target) -> String {
     }
 }
 
-fn tls(config: &WebConfig) -> Result<TlsConnector, WebConfigError> {
+pub(super) fn tls(config: &WebConfig) -> Result<TlsConnector, WebConfigError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = &config.ca {

@@ -78,7 +78,7 @@ fn covers(base: &Target, target: &Target) -> bool {
         && below(&base.path, &target.path)
 }
 
-fn parse(url: &str) -> Option<Target> {
+pub(super) fn parse(url: &str) -> Option<Target> {
     let uri: Uri = url.parse().ok()?;
     let tls = match uri.scheme_str()? {
         "https" => true,
