@@ -8,11 +8,13 @@ use crate::config::CallbackConfig;
 use crate::ident::CallId;
 use crate::store::{CallbackRules, Then, everybody};
 
+type Posted = Result<u16, PostFault>;
+
 /// What receivers got: `(url, headers, body)`; and what each answers next, by host.
 #[derive(Clone, Default)]
 struct Receivers {
     got: Arc<Mutex<Vec<Parcel>>>,
-    answers: Arc<Mutex<HashMap<&'static str, Vec<Result<u16, PostFault>>>>>,
+    answers: Arc<Mutex<HashMap<&'static str, Vec<Posted>>>>,
 }
 
 impl Receivers {
