@@ -344,10 +344,9 @@ fn editors_get_faults_as_json_and_the_words_of_the_language() {
     assert!(code == 0 && out.starts_with("module static;"), "{out}");
     let (code, out, _) = run(folder.path(), &["definitions", "--table"], "");
     assert!(code == 0 && out.contains("| `спросить("), "{out}");
-    let (code, _, err) = run(
-        folder.path(),
-        &["rollback", "--url", "http://127.0.0.1:1"],
-        "",
-    );
-    assert!(code == 1 && err.contains("не отвечает"), "{err}");
+    for command in ["rollback", "drain"] {
+        let line = [command, "--url", "http://127.0.0.1:1"];
+        let (code, _, err) = run(folder.path(), &line, "");
+        assert!(code == 1 && err.contains("не отвечает"), "{err}");
+    }
 }

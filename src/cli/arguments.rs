@@ -62,7 +62,7 @@ pub(super) enum Command {
     #[command(
         override_usage = "govorun serve [-c ФАЙЛ] [--log text|json]",
         help_template = HELP,
-        after_help = "Журнал идёт в stderr; подробность задаёт RUST_LOG: warn, info (обычно), debug.\nОстановить: Ctrl-C или SIGTERM; разговорам даётся несколько секунд."
+        after_help = "Журнал идёт в stderr; подробность задаёт RUST_LOG: warn, info (обычно), debug.\nОстановить: Ctrl-C или SIGTERM; начатым звонкам даётся calls.drain (60 с), второй сигнал обрывает сразу."
     )]
     Serve(Serve),
     /// Проверить настройки и диалоги: все ошибки сразу, с файлом, строкой и советом
@@ -124,6 +124,13 @@ pub(super) enum Command {
         after_help = "Без версии — та, что работала перед нынешней; какие ещё есть, скажет govorun rollback --list.\nНачатые разговоры не меняются. Когда файлы исправят и сохранят, новая версия вступит сама."
     )]
     Rollback(Rollback),
+    /// Не начинать новых звонков на работающем сервере и дождаться конца начатых: перед обновлением или перерывом
+    #[command(
+        override_usage = "govorun drain [--off | --show | --no-wait] [--url АДРЕС] [--token ТОКЕН]",
+        help_template = HELP,
+        after_help = "Заказы принимаются и ждут. Входящие звонки идут дальше по диалплану Asterisk. Прервать ожидание можно (Ctrl-C): новых звонков всё равно не будет,\nпока их не вернёт govorun drain --off или перезапуск сервера."
+    )]
+    Drain(Drain),
     /// Слова языка сценариев: для редактора (.d.rhai) или таблицами по-русски
     #[command(
         override_usage = "govorun definitions [--table]",
@@ -142,6 +149,26 @@ pub(super) struct Rollback {
     /// Только показать, какие версии есть
     #[arg(long, help_heading = KEYS)]
     pub(super) list: bool,
+    /// Адрес сервера; без ключа — http://127.0.0.1:8080
+    #[arg(long, value_name = "АДРЕС", default_value = "http://127.0.0.1:8080", hide_default_value = true, help_heading = KEYS)]
+    pub(super) url: String,
+    /// Токен из http.tokens; без ключа — из переменной окружения GOVORUN_TOKEN
+    #[arg(long, value_name = "ТОКЕН", help_heading = KEYS)]
+    pub(super) token: Option<String>,
+}
+
+/// `drain`
+#[derive(Args, Debug)]
+pub(super) struct Drain {
+    /// Начинать звонки снова
+    #[arg(long, conflicts_with = "show", help_heading = KEYS)]
+    pub(super) off: bool,
+    /// Только показать, как сейчас
+    #[arg(long, help_heading = KEYS)]
+    pub(super) show: bool,
+    /// Не ждать конца начатых звонков
+    #[arg(long, conflicts_with_all = ["off", "show"], help_heading = KEYS)]
+    pub(super) no_wait: bool,
     /// Адрес сервера; без ключа — http://127.0.0.1:8080
     #[arg(long, value_name = "АДРЕС", default_value = "http://127.0.0.1:8080", hide_default_value = true, help_heading = KEYS)]
     pub(super) url: String,

@@ -12,6 +12,7 @@ mod conversation;
 mod definitions;
 mod demo;
 mod doctor;
+mod drain;
 mod export;
 mod folder;
 mod follow;
@@ -74,6 +75,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Definitions(wanted) => definitions::run(&wanted),
         Command::Rollback(wanted) => on_runtime(rollback::run(wanted)),
         Command::Export(wanted) => export::run(&wanted),
+        Command::Drain(wanted) => on_runtime(drain::run(wanted)),
         Command::Replay(wanted) => replay::run(&wanted),
         Command::Understand(wanted) => understand::run(&wanted),
         Command::Serve(wanted) => on_runtime(serve::run(wanted)),

@@ -23,8 +23,9 @@
 //!
 //! A call that was dialing, with neither a ringing nor an answered mark, is taken as never having rung: it is queued
 //! again and the attempt doesn't count. It can't be known whether it rang between Asterisk's event and our mark; the
-//! rule then is to call rather than to lose the order, which may ring one person twice within that moment (well under
-//! a second). [`MAX_RECOVERIES`] crashes of one order close it. All that rang or talked is closed with `runtime_error`.
+//! rule then is to call rather than to lose the order, which may ring one person twice within that moment. It is some 20 ms
+//! long (in a hundred kills at 45 calls a second 81 of 12,581 dialings fell into it: `tests/integration/chaos`); how many fell into
+//! the last crash is `govorun_redialed`. [`MAX_RECOVERIES`] crashes of one order close it. All that rang or talked is closed with `runtime_error`.
 
 mod admit;
 mod amend;

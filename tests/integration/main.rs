@@ -13,6 +13,8 @@
 mod app;
 mod calls;
 mod chaos;
+mod drain;
+mod ears;
 mod faults;
 mod privacy;
 mod reload;

@@ -9,7 +9,7 @@
 //! ```
 
 mod judge;
-mod process;
+pub mod process;
 mod town;
 
 use std::collections::HashSet;

@@ -176,6 +176,22 @@ impl Process {
         Self(child)
     }
 
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self, limit: Duration) -> std::process::ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(began.elapsed() < limit, "it doesn't end");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// kill -9
     pub fn kill(&mut self) {
         self.0.kill().unwrap();
