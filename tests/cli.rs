@@ -330,6 +330,7 @@ fn editors_get_faults_as_json_and_the_words_of_the_language() {
     let scripts = folder.path().join("scripts");
     std::fs::create_dir(&scripts).unwrap();
     std::fs::write(scripts.join("d.rhai"), "sya(\"x\");\n").unwrap();
+    std::fs::write(scripts.join("e.rhai"), "say(\"x\");\n").unwrap();
     let (code, out, _) = run(folder.path(), &["check", "--json"], "");
     let told: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &told["sound"]), (1, &serde_json::json!(false)));

@@ -56,7 +56,7 @@ fn talk(wanted: &Talk) -> Result<Ended, Ended> {
         params: params.clone(),
         file: None,
     };
-    let mut person = Terminal::new(wanted.fast);
+    let mut person = Terminal::new(wanted.fast, began.datetime());
     let opening = Opening {
         dialog,
         info,

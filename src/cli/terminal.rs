@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
+use jiff::civil::DateTime;
+
 use crate::call::history::kind;
 use crate::rehearsal::person::MACHINE_SAYS;
 use crate::rehearsal::scene::{Act as Deed, HistoryLine, Next, Person, Scene};
@@ -14,7 +16,7 @@ use crate::rehearsal::voice::Voice;
 use crate::rehearsal::write::Written;
 
 use super::caller::{Act, parse};
-use super::{screen, transcript};
+use super::{screen, transcript, understand};
 
 /// A polite person answers so long after the prompt's end, milliseconds.
 const POLITE_MS: u64 = 300;
@@ -39,13 +41,17 @@ pub(super) struct Terminal {
     skips: bool,
     acted: Option<(u64, u64)>,
     silent_in: Option<u64>,
+    /// When the talk began: days are counted from here.
+    began: DateTime,
+    /// What was said last.
+    said: String,
     /// The talk as a test case.
     pub(super) written: Vec<Written>,
 }
 
 impl Terminal {
     /// Reads standard input on a thread that ends with the process: a read can't be called off.
-    pub(super) fn new(fast: bool) -> Self {
+    pub(super) fn new(fast: bool, began: DateTime) -> Self {
         let (typed, lines) = sync_channel(LINES);
         let reading = std::thread::Builder::new()
             .name("keyboard".to_owned())
@@ -70,6 +76,8 @@ impl Terminal {
             skips: false,
             acted: None,
             silent_in: None,
+            began,
+            said: String::new(),
             written: Vec::new(),
         }
     }
@@ -284,6 +292,19 @@ impl Person for Terminal {
             if !(self.keyboard && line.kind == kind::UTTERANCE && line.word("state") == "complete")
             {
                 screen::line(&text);
+            }
+        }
+        if line.kind == kind::UTTERANCE && line.word("state") == "complete" {
+            line.word("text").clone_into(&mut self.said);
+        }
+        // What is no answer by name may be a day or a number.
+        if line.kind == kind::WINDOW
+            && line.word("reason") == "speech"
+            && line.word("intent").is_empty()
+        {
+            let figures = understand::figures(&self.said, self.began);
+            if !figures.is_empty() {
+                screen::line(&format!("           прочитано: {figures}"));
             }
         }
     }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Language;
 use crate::phrases::{Answers, Extracted, Found, Number, Span, Sum, Understanding};
+use crate::script::words::ANSWERS;
 use crate::script::{Library, check_folder};
 
 use super::arguments::Understand;
@@ -185,20 +186,11 @@ impl<'a> Heard<'a> {
             let verdict = if chosen { "" } else { "; не выбран" };
             line(
                 "ответ",
-                format!("{} — фраза «{}»{verdict}", m.name, m.phrase),
+                format!("{} — фраза «{}»{verdict}", answer_name(&m.name), m.phrase),
             );
         }
-        for (key, name) in FIELDS {
-            let readings = json["readings"][*key].as_array();
-            match (&json[*key], readings) {
-                (_, Some(readings)) if readings.is_empty() => line(name, "неясно".to_owned()),
-                (_, Some(readings)) => {
-                    let all: Vec<String> = readings.iter().map(shown).collect();
-                    line(name, format!("неясно: {}", all.join(" или ")));
-                }
-                (Value::Null, None) => {}
-                (value, None) => line(name, shown(value)),
-            }
+        for (_, name, value) in figures_of(&json) {
+            line(name, value);
         }
         if self.understood.unsure {
             line("неясно", "какой это ответ".to_owned());
@@ -207,6 +199,45 @@ impl<'a> Heard<'a> {
             lines.push("  ничего не понято".to_owned());
         }
         lines.join("\n")
+    }
+}
+
+/// What was read, with its names in English and Russian, as people read it.
+fn figures_of(heard: &Value) -> impl Iterator<Item = (&'static str, &'static str, String)> {
+    FIELDS.iter().filter_map(|(key, name)| {
+        let value = match (&heard[*key], heard["readings"][*key].as_array()) {
+            (_, Some(readings)) if readings.is_empty() => "неясно".to_owned(),
+            (_, Some(readings)) => {
+                let all: Vec<String> = readings.iter().map(shown).collect();
+                format!("неясно: {}", all.join(" или "))
+            }
+            (Value::Null, None) => return None,
+            (value, None) => shown(value),
+        };
+        Some((*key, *name, value))
+    })
+}
+
+/// What a dialog can take of an utterance: "дата 2026-12-04, время неясно: 18:00 или 06:00"; empty where there is nothing.
+pub(super) fn figures(text: &str, now: DateTime) -> String {
+    let heard = Heard::of(text, &Answers::builtin(), now).json();
+    let found: Vec<_> = figures_of(&heard).collect();
+    // "В шесть" is a time, and only by the way a number; a number's digits are no news.
+    let has = |names: &[&str]| found.iter().any(|(key, ..)| names.contains(key));
+    let told = found.iter().filter(|(key, ..)| match *key {
+        "number" | "sum" => !has(&["date", "time", "phone"]),
+        "digits" => !has(&["number", "date", "time", "phone", "sum"]),
+        _ => true,
+    });
+    let told = told.map(|(_, name, value)| format!("{name} {value}"));
+    told.collect::<Vec<_>>().join(", ")
+}
+
+/// `да (yes)`; an answer of the analyst's own as it is.
+fn answer_name(name: &str) -> String {
+    match ANSWERS.iter().find(|(en, _)| *en == name) {
+        Some((en, ru)) => format!("{ru} ({en})"),
+        None => name.to_owned(),
     }
 }
 
@@ -313,7 +344,13 @@ mod tests {
             "{}",
             told("в пять")
         );
-        assert!(told("да").contains("yes — фраза «да»"));
+        assert!(told("да").contains("да (yes) — фраза «да»"));
+        assert_eq!(
+            figures("в пятницу в шесть", now),
+            "дата 2026-11-27, время неясно: 18:00 или 06:00"
+        );
+        assert_eq!(figures("пять", now), "число 5, сумма 5");
+        assert_eq!(figures("погода", now), "");
         assert!(told("погода").contains("ничего не понято"));
         assert!(told("утром").contains("06:00 – 12:00"));
     }

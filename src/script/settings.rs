@@ -1,6 +1,7 @@
 //! The YAML files beside the dialogs: `<dialog>.yaml`, `phrases.yaml`, `sounds/texts.yaml`.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
@@ -79,19 +80,14 @@ impl CallLimits {
     }
 }
 
-/// The names of a dialog's settings, English and Russian.
-pub(super) const KEYS: [(&str, &str); 10] = [
-    ("title", "название"),
-    ("outcomes", "итоги"),
-    ("params", "параметры"),
-    ("listen", "слушание"),
-    ("phrases", "фразы"),
-    ("fallback", "запасной_звук"),
-    ("recognizer", "распознаватель"),
-    ("recording", "запись"),
-    ("machine", "автоответчик"),
-    ("calls", "звонки"),
-];
+/// The names of a dialog's settings, English and Russian, as the reader itself tells them.
+static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let told = serde_json::from_str::<Settings>("{\"?\": null}").err();
+    let told = told.map(|error| error.to_string()).unwrap_or_default();
+    // "unknown field `?`, expected one of `title`, `название` ..."
+    let names = told.split('`').skip(1).step_by(2).skip(1);
+    names.map(str::to_owned).collect()
+});
 
 /// Reads a dialog's settings; all names that aren't any are told at once.
 pub(super) fn of_dialog(file: &str, bytes: &[u8], language: Language) -> (Settings, Vec<Fault>) {
@@ -112,7 +108,7 @@ pub(super) fn of_dialog(file: &str, bytes: &[u8], language: Language) -> (Settin
         let is_key = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
         let name = name.split_once(':').map(|(name, _)| name.trim_end());
         if let Some(name) = name.filter(|_| is_key) {
-            drops = !KEYS.iter().any(|(en, ru)| name == *en || name == *ru);
+            drops = !KEYS.iter().any(|key| key == name);
             if drops {
                 faults.push(Fault {
                     file: file.to_owned(),
@@ -135,10 +131,9 @@ pub(super) fn of_dialog(file: &str, bytes: &[u8], language: Language) -> (Settin
 }
 
 fn unknown_key(name: &str, language: Language) -> String {
-    let hint = super::talk::perhaps(language, name, KEYS.iter().flat_map(|(en, ru)| [*en, *ru]));
+    let hint = super::talk::perhaps(language, name, KEYS.iter().map(String::as_str));
     let list = if hint.is_empty() {
-        let names: Vec<String> = KEYS.iter().map(|(en, ru)| format!("{en} ({ru})")).collect();
-        let names = names.join(", ");
+        let names = KEYS.join(", ");
         tr!(language, ". Есть: {names}", ". There are: {names}")
     } else {
         String::new()
@@ -463,6 +458,21 @@ mod tests {
             assert!(fault.message.contains(part), "{fault:?}");
         }
         assert!(read::<Settings>("a.yaml", b"# nothing\n\n", Language::Ru).is_ok());
+    }
+
+    #[test]
+    fn the_reader_tells_all_names_of_settings() {
+        for name in [
+            "title",
+            "название",
+            "outcomes",
+            "итоги",
+            "params",
+            "calls",
+            "запись",
+        ] {
+            assert!(KEYS.iter().any(|key| key == name), "{name}: {KEYS:?}");
+        }
     }
 
     #[test]

@@ -165,46 +165,101 @@ fn p99(version: &Arc<Version>) -> u128 {
     all[all.len() * 99 / 100]
 }
 
-#[test]
-fn misbehaving_scripts_do_not_hurt_their_neighbours() {
-    let sound = version(&[(
-        "d.rhai",
-        "loop { let a = ask(\"Ещё?\", #{ expect: [\"yes\", \"no\"] }); set(\"said\", a.text); if a.no { finish(\"x\"); } }",
-    )]);
-    let bad = [
-        "loop {}",
-        "fn f(n) { f(n + 1) } f(0);",
-        "let a = []; loop { a.push([1, 2, 3]); }",
-        "let s = \"x\"; loop { try { s += s; } catch {} }",
-        "fn on_hang_up(r) { throw \"x\"; } listen();",
-        "loop { sleep(300); }",
-    ];
-    let alone = p99(&sound);
+/// Scripts that loop, recurse, allocate, throw while they tidy up, tidy up for ever.
+const HOSTILE: [&str; 8] = [
+    "loop {}",
+    "loop { try { loop {} } catch {} }",
+    "fn f(n) { f(n + 1) } f(0);",
+    "let a = []; loop { a.push([1, 2, 3]); }",
+    "let s = \"x\"; loop { try { s += s; } catch {} }",
+    "fn on_hang_up(r) { throw \"x\"; } listen();",
+    "fn on_hang_up(r) { loop {} } listen();",
+    "fn on_hang_up(r) { let a = []; loop { try { a.push(a); } catch {} } } listen();",
+];
+
+/// A call whose script sleeps for ever, and whose other end says nothing either.
+struct Sleeper {
+    thread: std::thread::JoinHandle<crate::call::DialogEnd>,
+    messages: tokio::sync::mpsc::Receiver<LineMessage>,
+    flag: Arc<crate::call::line::HangUpFlag>,
+}
+
+impl Sleeper {
+    fn start(version: &Arc<Version>) -> Self {
+        let (line, messages, flag) = Line::new(info(json!({})));
+        let dialog = version.dialog("d").unwrap();
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK_BYTES)
+            .spawn(move || dialog.run(line))
+            .unwrap();
+        Self {
+            thread,
+            messages,
+            flag,
+        }
+    }
+
+    /// The person hangs up; gives how long the script took to be gone.
+    fn hang_up(self) -> Duration {
+        let began = Instant::now();
+        self.flag.raise();
+        drop(self.messages);
+        self.thread.join().unwrap();
+        began.elapsed()
+    }
+}
+
+/// The 99th percentile of 100 sound calls' reactions beside all of those, and how many of those came to their end.
+fn p99_beside_hostile(sound: &Arc<Version>) -> (u128, usize) {
     let over = AtomicBool::new(false);
     let ended = AtomicUsize::new(0);
+    let asleep = version(&[("d.rhai", "loop { try { sleep(300); } catch {} }")]);
+    let sleepers: Vec<Sleeper> = (0..20).map(|_| Sleeper::start(&asleep)).collect();
     let beside = std::thread::scope(|scope| {
-        for text in bad {
+        for text in HOSTILE {
             let version = version(&[("d.rhai", text)]);
             let (over, ended) = (&over, &ended);
             scope.spawn(move || {
                 while !over.load(Ordering::Relaxed) {
-                    // Nobody answers: what waits is hung up at once, what spins is ended by its own limits.
+                    // What waits is hung up at once, what spins is ended by its own limits.
                     hold(&version, "d", info(json!({})), vec![Do::HangUp]);
                     ended.fetch_add(1, Ordering::Relaxed);
                     std::thread::sleep(Duration::from_millis(100));
                 }
             });
         }
-        let beside = p99(&sound);
+        let beside = p99(sound);
         over.store(true, Ordering::Relaxed);
         beside
     });
-    let ended = ended.into_inner();
-    println!("reaction p99: alone {alone} µs, beside {ended} misbehaving runs {beside} µs");
-    assert!(ended >= bad.len());
+    for sleeper in sleepers {
+        assert!(!sleeper.thread.is_finished(), "it ended by itself");
+        assert!(sleeper.hang_up() < Duration::from_secs(5));
+    }
+    (beside, ended.into_inner())
+}
+
+#[test]
+fn misbehaving_scripts_do_not_hurt_their_neighbours() {
+    let sound = version(&[(
+        "d.rhai",
+        "loop { let a = ask(\"Ещё?\", #{ expect: [\"yes\", \"no\"] }); set(\"said\", a.text); if a.no { finish(\"x\"); } }",
+    )]);
+    // Other tests come and go meanwhile: each is measured in its best of three rounds.
+    let (mut alone, mut beside, mut ended) = (u128::MAX, u128::MAX, 0);
+    for _ in 0..3 {
+        alone = alone.min(p99(&sound));
+        let (found, hostile) = p99_beside_hostile(&sound);
+        beside = beside.min(found);
+        ended += hostile;
+    }
+    println!(
+        "reaction p99: alone {alone} µs, beside {ended} misbehaving runs and 20 sleepers {beside} µs"
+    );
+    assert!(ended >= HOSTILE.len());
     // Twice as long; and what nobody could hear is allowed to a machine that is busy with other tests.
     assert!(
-        beside <= (alone * 2).max(50_000),
+        beside <= (alone * 2).max(20_000),
         "{alone} µs alone, {beside} µs beside"
     );
 }
