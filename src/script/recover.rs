@@ -179,12 +179,39 @@ fn is_template(rest: &mut Rest<'_>) -> bool {
 /// stands where it should be closed.
 pub(super) fn unclosed(text: &str) -> Option<(char, usize, Option<usize>)> {
     let marks = marks(text);
-    let (open, at) = marks.open.last().copied()?;
+    let (open, at) = by_indent(text, &marks).or(marks.open.last().copied())?;
     let closer = marks
         .broken
         .filter(|at| text[*at..].starts_with([')', ']', '}']));
     // A string that doesn't end may hold what would close it.
     (closer == marks.broken).then_some((open, at, closer))
+}
+
+/// The brace that is closed by one further left: its own is what is missing. Whoever indents shows it.
+fn by_indent(text: &str, marks: &Marks) -> Option<(char, usize)> {
+    if marks.pair_up() {
+        return None;
+    }
+    let indent = |at: usize| {
+        let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
+        let shift = text[line..].len() - text[line..].trim_start().len();
+        (shift, line + shift == at)
+    };
+    let mut open = Vec::new();
+    for mark in &marks.found {
+        match mark.is {
+            '(' | '[' | '{' => open.push((mark.is, mark.at)),
+            ';' => {}
+            _ => {
+                let (is, at) = open.pop()?;
+                let (here, begins_line) = indent(mark.at);
+                if is == '{' && mark.is == '}' && begins_line && here < indent(at).0 {
+                    return Some((is, at));
+                }
+            }
+        }
+    }
+    None
 }
 
 /// Whether that place is inside of a function's body.
@@ -365,6 +392,11 @@ mod tests {
         assert_eq!(unclosed("f(#{ a: 1 );"), Some(('{', 3, Some(10))));
         assert_eq!(unclosed("f(\"x);"), None);
         assert_eq!(unclosed("f(1);"), None);
+        let inner = "если а {\n  если б {\n    f();\n}\n";
+        assert_eq!(
+            unclosed(inner),
+            Some(('{', inner.rfind('{').unwrap(), None))
+        );
         let text = "fn f() {\n x\n}\ny";
         assert!(is_in_function(text, 10) && !is_in_function(text, 14));
         assert_eq!(byte_at(text, place_of(text, 10)), Some(10));

@@ -7,6 +7,7 @@ mod fixtures;
 mod limits;
 mod reload;
 mod shipped;
+mod slips;
 mod storm;
 mod texts;
 
