@@ -247,6 +247,7 @@ async fn large(path: &Path, calls: usize, lines: usize) {
                     cause: Some(16),
                     version: Some("0123456789ab".to_owned()),
                     call_again: None,
+                    do_not_call: None,
                     talk_ms: 20_000,
                     recording: None,
                 };

@@ -456,6 +456,7 @@ mod tests {
                 cause: None,
                 version: None,
                 call_again: None,
+                do_not_call: None,
                 talk_ms: 1,
                 recording: None,
             };

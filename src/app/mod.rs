@@ -356,6 +356,7 @@ impl Runtime {
             medium: told.clone(),
             stop: stop.clone(),
         };
+        let rules = Arc::new(Rules::from_config(&config, TimeZone::system()));
         let dialer = Dialer {
             queue: store.clone(),
             placer: Arc::new(placer),
@@ -363,7 +364,7 @@ impl Runtime {
             starts_per_second: config.calls.starts_per_second,
             dialing: dialing.clone(),
             dialogs: Arc::new(dialing::limits(Arc::clone(&library), &config.calls)),
-            rules: Arc::new(Rules::new(config.calls.retry_after_ms)),
+            rules: Arc::clone(&rules),
             clock: Arc::new(Timestamp::now),
         };
         tasks.spawn(dialer.run(stop.clone()));
@@ -384,6 +385,7 @@ impl Runtime {
             config.http.clone(),
             config.language,
         )
+        .with_rules(Arc::clone(&rules))
         .with_health(health(
             &ami,
             &told,

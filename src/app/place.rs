@@ -98,6 +98,7 @@ fn gone() -> Summary {
         cause: None,
         version: None,
         call_again: None,
+        do_not_call: None,
         talk_ms: 0,
         recording: None,
     }

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use crate::asr::sherpa::model::ModelFiles;
 use crate::config::{Config, Language, MediaKind, RecognizerConfig, VoiceConfig, YandexCloud};
 use crate::ident::Token;
@@ -14,6 +16,7 @@ use crate::tts::AsteriskFiles;
 pub fn probe(config: &Config) -> Vec<String> {
     let mut faults = voices(config);
     faults.extend(recognizers(config));
+    faults.extend(crate::outbound::rule_faults(config, Timestamp::now()));
     let by_files = !matches!(
         config.media.kind,
         MediaKind::Audiosocket | MediaKind::ChanWebsocket

@@ -103,6 +103,8 @@ pub mod kind {
     pub const STAGE: &str = "stage";
     /// `set(key, value)`.
     pub const SET: &str = "set";
+    /// `do_not_call(reason)`.
+    pub const DO_NOT_CALL: &str = "do_not_call";
     /// `log(text)`.
     pub const LOG: &str = "log";
     /// `event(name, data)`.

@@ -24,7 +24,7 @@ pub struct Order {
     pub not_before: Option<Timestamp>,
     /// Not to be called after: the order becomes `expired`.
     pub expires: Option<Timestamp>,
-    /// How often at most, 1 to 20.
+    /// How often at most, 1 to 20; 0: as the rules say, which is once where they say nothing.
     pub attempts: u32,
     /// Where the end is told, too (http or https URL).
     pub callback: Option<String>,
@@ -48,7 +48,7 @@ impl Order {
             priority: 0,
             not_before: None,
             expires: None,
-            attempts: 1,
+            attempts: 0,
             callback: None,
             rules: None,
             zone: None,

@@ -230,6 +230,7 @@ impl Attempt {
             cause: self.seen.cause,
             version: None,
             call_again: None,
+            do_not_call: None,
             talk_ms: 0,
             recording: None,
         }

@@ -132,6 +132,8 @@ pub struct DialogEnd {
     pub fault: Option<Fault>,
     /// `call_again(when)`.
     pub call_again: Option<Timestamp>,
+    /// `do_not_call(reason)`: the reason, which may be empty.
+    pub do_not_call: Option<String>,
 }
 
 /// Why a talk ended.
@@ -168,6 +170,9 @@ impl DialogEnd {
         if let Some(word) = &self.outcome {
             return word.clone();
         }
+        if self.do_not_call.is_some() {
+            return outcome::DO_NOT_CALL.to_owned();
+        }
         match by {
             EndedBy::Person => outcome::HUNG_UP,
             EndedBy::Us | EndedBy::Fault => outcome::RUNTIME_ERROR,
@@ -193,6 +198,8 @@ pub struct Summary {
     pub version: Option<String>,
     /// The dialog asks for another attempt at that time.
     pub call_again: Option<Timestamp>,
+    /// The person asked not to be called any more; why, in the dialog's words.
+    pub do_not_call: Option<String>,
     /// Talk time in milliseconds, from answer to hang-up.
     pub talk_ms: u64,
     /// Path of the recording in Asterisk's eyes, where there is one.

@@ -178,6 +178,7 @@ async fn summary(
         cause,
         version: (!end.version.is_empty()).then_some(end.version),
         call_again: end.call_again,
+        do_not_call: end.do_not_call,
         talk_ms,
         recording,
     }

@@ -50,6 +50,9 @@ pub(super) fn run(wanted: &Check) -> Ended {
                     missing.iter().for_each(|fault| screen::line(fault));
                     screen::line("");
                 }
+                let strangers = strangers(&config);
+                faults += strangers.len();
+                strangers.iter().for_each(|fault| screen::line(fault));
                 named = names(&config);
                 if wanted.online && missing.is_empty() {
                     faults += online(&config);
@@ -111,6 +114,29 @@ fn online(config: &Config) -> usize {
     faults.len()
 }
 
+/// Dialogs that a set of rules names and that aren't there: it would never be gone by.
+fn strangers(config: &Config) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (n, set) in config.rules.sets.iter().enumerate() {
+        for dialog in &set.dialogs {
+            let file = config.scripts.folder.join(format!("{dialog}.rhai"));
+            if !file.is_file() {
+                faults.push(config.language.pick(
+                    format!(
+                        "rules.sets[{n}].dialogs: диалога {dialog} нет ({}); проверьте имя",
+                        file.display()
+                    ),
+                    format!(
+                        "rules.sets[{n}].dialogs: there is no dialog {dialog} ({}); check its name",
+                        file.display()
+                    ),
+                ));
+            }
+        }
+    }
+    faults
+}
+
 /// What dialogs may name of the settings.
 fn names(config: &Config) -> Named {
     let recognizers = config.recognizers.iter().map(|r| r.name().to_owned());
@@ -130,6 +156,9 @@ fn json(config: Option<&Path>, folder: Option<PathBuf>) -> Ended {
         match load(file) {
             Ok(config) => {
                 told.extend(crate::app::probe(&config).into_iter().map(|message| {
+                    json!({"file": file, "line": 0, "column": 0, "severity": "error", "message": message})
+                }));
+                told.extend(strangers(&config).into_iter().map(|message| {
                     json!({"file": file, "line": 0, "column": 0, "severity": "error", "message": message})
                 }));
                 named = names(&config);

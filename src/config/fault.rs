@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::Language;
+use super::{HoursWrong, Language};
 
 /// One mistake. Prints as `govorun.yaml:12:9: http.listen: what is wrong; what to do`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +103,15 @@ pub enum Wrong {
     OpenToAll,
     /// Exactly one of these keys is wanted.
     OneOf(&'static [&'static str]),
+    /// No calling hours.
+    Hours(HoursWrong),
+    /// What only one key can have wrong, in its own words.
+    Told {
+        /// In Russian.
+        ru: String,
+        /// In English.
+        en: String,
+    },
     /// The program was built without what the key needs.
     NotBuilt {
         /// The cargo feature.
@@ -238,6 +247,8 @@ impl Wrong {
                 format!("{found:?} can't stand here; take it out"),
             ),
             Self::Word { nearest, known } => among(language, nearest.as_deref(), known),
+            Self::Hours(wrong) => wrong.tell(language),
+            Self::Told { ru, en } => say(ru.clone(), en.clone()),
             Self::SameName => say(
                 "такое имя в списке уже есть; дайте другое в name".to_owned(),
                 "the list has that name already; give another in name".to_owned(),

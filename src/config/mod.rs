@@ -4,9 +4,11 @@
 mod callback;
 mod fault;
 mod history;
+mod hours;
 mod nearest;
 mod node;
 mod read;
+mod rules;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -21,8 +23,13 @@ use crate::ident::Secret;
 
 pub use callback::CallbackConfig;
 pub use fault::{ConfigFault, Wanted, Wrong};
+pub use hours::{Hours, HoursWrong, Span};
 pub use nearest::nearest;
 pub use read::{Surroundings, is_url, read};
+pub use rules::{
+    After, Counts, MAX_ATTEMPTS, Preset, RETRIED, RUSSIA, Retry, RuleSet, RulesConfig, SHORT,
+    zone_named,
+};
 
 /// The language of errors and reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -57,6 +64,8 @@ pub struct Config {
     pub voices: Vec<VoiceConfig>,
     /// How many calls, how fast.
     pub calls: CallsConfig,
+    /// Who may be called when.
+    pub rules: RulesConfig,
     /// Whom dialogs may ask in mid-call.
     pub web: WebConfig,
     /// What is kept of calls, and for how long.
@@ -606,6 +615,7 @@ impl Default for Config {
                 early_media: false,
                 fallback: "Извините, произошла ошибка. Мы перезвоним вам позже.".to_owned(),
             },
+            rules: RulesConfig::default(),
             web: WebConfig {
                 hosts: Vec::new(),
                 timeout_ms: 5_000,

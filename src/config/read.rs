@@ -126,6 +126,7 @@ impl Reader<'_> {
             c.voices = self.voices(&spot);
         }
         self.calls(&mut top, c);
+        self.rules(&mut top, c);
         self.web(&mut top, c);
         self.history(&mut top, c);
         self.finish(&top);

@@ -63,6 +63,7 @@ fn full_example() -> String {
         .replace("voices: []", "voices:")
         .replace("trunks: []", "trunks:")
         .replace("  hosts: []", "  hosts:")
+        .replace("  sets: []", "  sets:")
         .replace("#: ", "  ")
 }
 

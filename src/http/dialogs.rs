@@ -7,6 +7,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::HttpState;
@@ -18,6 +19,7 @@ use super::routes::Route;
 use super::schema::{count, list as list_of, maybe, named, object, text, text_of, time, told};
 use crate::call::{Fault, Order};
 use crate::config::nearest;
+use crate::outbound::Rules;
 use crate::script::{LibraryStatus, OlderVersion, RollbackError, Version};
 
 /// Most names in a message.
@@ -103,32 +105,40 @@ told! {
 }
 
 /// The names of one moment: a batch is checked against one reading of the library.
-pub(super) struct Names(Arc<Version>);
+pub(super) struct Names {
+    version: Arc<Version>,
+    rules: Arc<Rules>,
+    now: Timestamp,
+}
 
 impl Names {
     pub(super) fn of(state: &HttpState) -> Self {
-        Self(state.library().current())
+        Self {
+            version: state.library().current(),
+            rules: Arc::clone(state.rules()),
+            now: state.now(),
+        }
     }
 
-    /// The order's dialog and prompt are there.
+    /// The order's dialog, prompt and rules are there, and there is a time to call it.
     pub(super) fn fit(&self, order: &Order) -> Result<(), Refusal> {
-        if self.0.dialog(&order.dialog).is_none() {
+        if self.version.dialog(&order.dialog).is_none() {
             return Err(self.unknown(&order.dialog, StatusCode::UNPROCESSABLE_ENTITY));
         }
         match &order.file {
-            Some(file) if self.0.sound(file).is_none() => Err(Refusal::field(
+            Some(file) if self.version.sound(file).is_none() => Err(Refusal::field(
                 "no_prompt",
                 "file",
                 format!("файла {file} нет в папке sounds"),
                 format!("there is no {file} in the folder sounds"),
             )),
-            _ => Ok(()),
+            _ => self.rules_fit(order),
         }
     }
 
     /// There is such a dialog.
     pub(super) fn known(&self, name: &str) -> Result<(), Refusal> {
-        match self.0.dialog(name) {
+        match self.version.dialog(name) {
             Some(_) => Ok(()),
             None => {
                 let short: String = name.chars().take(40).collect();
@@ -137,10 +147,43 @@ impl Names {
         }
     }
 
+    fn rules_fit(&self, order: &Order) -> Result<(), Refusal> {
+        if let Some(name) = &order.rules
+            && !self.rules.names().any(|known| known == name)
+        {
+            let short: String = name.chars().take(40).collect();
+            let (near_ru, near_en) = match nearest(name, self.rules.names()) {
+                Some(near) => (
+                    format!("может быть, {near}? "),
+                    format!("did you mean {near}? "),
+                ),
+                None => Default::default(),
+            };
+            let all: Vec<&str> = self.rules.names().take(MAX_NAMED).collect();
+            let all = all.join(", ");
+            return Err(Refusal::field(
+                "no_rules",
+                "rules",
+                format!("набора правил {short} нет; {near_ru}Есть: {all}"),
+                format!("there is no set of rules {short}; {near_en}There are: {all}"),
+            ));
+        }
+        // The sets' own hours were checked with the settings: what can't be here is the order's.
+        if order.hours.is_some() && !self.rules.ever_opens(order, self.now) {
+            return Err(Refusal::field(
+                "never_opens",
+                "hours",
+                "в ближайшие 40 дней нет ни часа, когда можно звонить; расширьте hours или задайте пояс абонента в zone",
+                "there is no hour to call within 40 days; widen hours, or give the callee's zone",
+            ));
+        }
+        Ok(())
+    }
+
     fn unknown(&self, name: &str, status: StatusCode) -> Refusal {
-        let near = nearest(name, self.0.dialogs().map(|(name, _)| name));
+        let near = nearest(name, self.version.dialogs().map(|(name, _)| name));
         let mut all: Vec<&str> = self
-            .0
+            .version
             .dialogs()
             .map(|(name, _)| name)
             .take(MAX_NAMED + 1)

@@ -9,7 +9,7 @@ use super::refusal::{Refusal, ident};
 use super::schema::{closed, either, list, maybe, saying, text_of, usual, whole};
 use super::time;
 use crate::call::{Order, OrderPatch};
-use crate::config::{is_url, nearest};
+use crate::config::{Hours, Language, is_url, nearest, zone_named};
 use crate::ident::{CallId, Phone};
 
 /// Most parameters of a dialog.
@@ -23,7 +23,7 @@ pub(super) const MAX_NAME: usize = 200;
 /// Longest address of a callback, characters.
 const MAX_URL: usize = 2000;
 /// The fields of an order.
-pub(super) const FIELDS: [&str; 10] = [
+pub(super) const FIELDS: [&str; 13] = [
     "id",
     "phone",
     "dialog",
@@ -34,6 +34,9 @@ pub(super) const FIELDS: [&str; 10] = [
     "expires",
     "attempts",
     "callback",
+    "rules",
+    "zone",
+    "hours",
 ];
 
 /// A telephone number.
@@ -68,8 +71,20 @@ pub(super) fn forms() -> Vec<(&'static str, Value)> {
         ("priority", usual(maybe(whole(-100, 100)), 0)),
         ("not_before", when()),
         ("expires", when()),
-        ("attempts", usual(maybe(whole(1, 20)), 1)),
+        (
+            "attempts",
+            saying(maybe(whole(1, 20)), "absent: as the rules say"),
+        ),
         ("callback", maybe(text_of(1, MAX_URL))),
+        ("rules", maybe(text_of(0, MAX_NAME))),
+        (
+            "zone",
+            saying(maybe(text_of(0, 100)), "IANA: Asia/Kamchatka"),
+        ),
+        (
+            "hours",
+            saying(maybe(text_of(0, 300)), "пн-пт 9-20; mon-fri 9-20"),
+        ),
     ];
     let patch: Vec<(&str, Value)> = fields
         .iter()
@@ -127,8 +142,8 @@ pub(super) fn patch_from_json(value: &Value, zone: &TimeZone) -> Result<OrderPat
         patch.priority = Some(i32::try_from(priority).unwrap_or_default());
     }
     if is_there("attempts") {
-        let attempts = number(map, "attempts", 1, 20)?.unwrap_or(1);
-        patch.attempts = Some(u32::try_from(attempts).unwrap_or(1));
+        let attempts = number(map, "attempts", 1, 20)?.unwrap_or(0);
+        patch.attempts = Some(u32::try_from(attempts).unwrap_or(0));
     }
     if is_there("not_before") {
         patch.not_before = Some(moment(map, "not_before", zone)?);
@@ -206,6 +221,11 @@ pub(super) fn from_json(value: &Value, zone: &TimeZone) -> Result<Order, Refusal
         return Err(expires_first());
     }
     order.callback = callback(map)?;
+    order.rules = text(map, "rules")?
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned);
+    order.zone = zone_of(map)?;
+    order.hours = hours_of(map)?;
     Ok(order)
 }
 
@@ -238,11 +258,61 @@ pub(super) fn hash(order: &Order) -> String {
         order.priority,
         order.not_before.map(|at| at.as_millisecond()),
         order.expires.map(|at| at.as_millisecond()),
-        order.attempts,
+        // Zero is "as the rules say", which once was one.
+        order.attempts.max(1),
         order.callback,
     ]);
+    let mut canonical = canonical;
+    // Orders that were taken before there were these keep their hash.
+    if order.rules.is_some() || order.zone.is_some() || order.hours.is_some() {
+        canonical = serde_json::json!([canonical, order.rules, order.zone, order.hours]);
+    }
     let digest = Sha256::digest(canonical.to_string().as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The callee's time zone.
+fn zone_of(map: &Map<String, Value>) -> Result<Option<String>, Refusal> {
+    let Some(name) = text(map, "zone")?.filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    match zone_named(name) {
+        Ok(_) => Ok(Some(name.to_owned())),
+        Err(near) => {
+            let short: String = name.chars().take(40).collect();
+            let (near_ru, near_en) = match near {
+                Some(near) => (
+                    format!("может быть, {near}? "),
+                    format!("did you mean {near}? "),
+                ),
+                None => Default::default(),
+            };
+            Err(Refusal::field(
+                "bad_zone",
+                "zone",
+                format!("часового пояса {short} нет; {near_ru}Пишите, например, Asia/Kamchatka"),
+                format!(
+                    "there is no time zone {short}; {near_en}Write, for instance, Asia/Kamchatka"
+                ),
+            ))
+        }
+    }
+}
+
+/// Calling hours of the order alone.
+fn hours_of(map: &Map<String, Value>) -> Result<Option<String>, Refusal> {
+    let Some(text) = text(map, "hours")?.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    match Hours::parse(text) {
+        Ok(hours) => Ok(Some(hours.text().to_owned())),
+        Err(wrong) => Err(Refusal::field(
+            "bad_hours",
+            "hours",
+            wrong.tell(Language::Ru),
+            wrong.tell(Language::En),
+        )),
+    }
 }
 
 fn basics(map: &Map<String, Value>) -> Result<Order, Refusal> {

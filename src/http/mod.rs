@@ -5,6 +5,7 @@
 //!                                                              ├─ batch    POST /api/v1/calls/batch
 //!                                                              ├─ changes  GET /api/v1/changes, …/events
 //!                                                              ├─ callbacks GET /api/v1/callbacks, …/retry; Sender delivers
+//!                                                              ├─ do_not_call GET/POST/DELETE /api/v1/do_not_call
 //!                                                              ├─ dialogs  GET /api/v1/dialogs
 //!                                                              ├─ drain    GET/POST/DELETE /api/v1/drain
 //!                                                              ├─ health   GET /healthz, /metrics
@@ -23,6 +24,7 @@ mod body;
 mod callbacks;
 mod changes;
 mod dialogs;
+mod do_not_call;
 mod drain;
 mod export;
 mod form;

@@ -133,6 +133,7 @@ fn path_part(name: &str) -> (Value, (&'static str, &'static str)) {
             json!({ "type": "integer", "minimum": 1 }),
             ("номер", "the number"),
         ),
+        "phone" => (super::form::phone_form(), ("номер телефона", "the number")),
         _ => (text_of(1, 200), ("", "")),
     }
 }

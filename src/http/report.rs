@@ -82,7 +82,10 @@ told! {
         "attempts": count() => call.attempts,
         "next_attempt": maybe(time()) => told.at_opt(call.next_attempt),
         "reason": maybe(text()) => call.waits_for.as_ref().map(|reason| &reason.rule),
-        "reason_title": maybe(text()) => call.waits_for.as_ref().map(|reason| &reason.text),
+        "reason_title": maybe(text()) => call.waits_for.as_ref().map(|reason| told.titles.reason(reason)),
+        "rules": maybe(text()) => call.rules,
+        "zone": maybe(text()) => call.zone,
+        "hours": maybe(text()) => call.hours,
         "cancel": flag() => call.cancel,
         "params": free() => call.params,
         "file": maybe(text()) => call.file,
@@ -176,7 +179,7 @@ told! {
         "attempts": count() => change.attempts,
         "next_attempt": maybe(time()) => told.at_opt(change.next_attempt),
         "reason": maybe(text()) => change.waits_for.as_ref().map(|reason| &reason.rule),
-        "reason_title": maybe(text()) => change.waits_for.as_ref().map(|reason| &reason.text),
+        "reason_title": maybe(text()) => change.waits_for.as_ref().map(|reason| told.titles.reason(reason)),
         "at": time() => told.at(change.at),
     }
 }

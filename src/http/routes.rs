@@ -27,8 +27,8 @@ use axum::{Router, middleware as layer};
 use serde_json::Value;
 
 use super::{
-    HttpState, amend, auth, batch, callbacks, changes, dialogs, drain, export, form, health,
-    openapi, orders, query, recording, refusal, report, reports,
+    HttpState, amend, auth, batch, callbacks, changes, dialogs, do_not_call, drain, export, form,
+    health, openapi, orders, query, recording, refusal, report, reports,
 };
 
 /// One request: what it is, who serves it.
@@ -230,6 +230,7 @@ pub(super) fn table() -> Vec<Route> {
         batch::routes(),
         changes::routes(),
         callbacks::routes(),
+        do_not_call::routes(),
         dialogs::routes(),
         drain::routes(),
         recording::routes(),
@@ -251,6 +252,7 @@ pub(super) fn forms() -> Vec<(&'static str, Value)> {
         report::forms(),
         batch::forms(),
         callbacks::forms(),
+        do_not_call::forms(),
         dialogs::forms(),
         drain::forms(),
         reports::forms(),

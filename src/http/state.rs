@@ -17,7 +17,7 @@ use super::serve::Limits;
 use super::titles::Titles;
 use crate::config::{Config, HttpConfig, Language};
 use crate::ident::CallId;
-use crate::outbound::{Dialing, Lines};
+use crate::outbound::{Dialing, Lines, Rules};
 use crate::script::Library;
 use crate::store::{RecordingsFolder, Store};
 
@@ -48,6 +48,7 @@ struct Shared {
     zone: TimeZone,
     recordings: RecordingsFolder,
     limits: Limits,
+    rules: Arc<Rules>,
     counters: Arc<Counters>,
     callback_counts: Arc<Counts>,
     batches: Arc<Semaphore>,
@@ -91,6 +92,7 @@ impl HttpState {
                 zone: TimeZone::system(),
                 recordings: RecordingsFolder::new(&Config::default().asterisk),
                 limits: Limits::default(),
+                rules: Arc::new(Rules::new(600_000)),
                 counters: Arc::default(),
                 callback_counts: Arc::default(),
                 batches: Arc::new(Semaphore::new(BATCHES_AT_ONCE)),
@@ -152,6 +154,11 @@ impl HttpState {
     /// Other limits of connections than the usual.
     pub fn with_limits(self, limits: Limits) -> Self {
         self.with(|s| s.limits = limits)
+    }
+
+    /// The rules that orders may name.
+    pub fn with_rules(self, rules: Arc<Rules>) -> Self {
+        self.with(|s| s.rules = rules)
     }
 
     pub(super) fn with_stop(self, stop: CancellationToken) -> Self {
@@ -231,6 +238,10 @@ impl HttpState {
 
     pub(super) fn limits(&self) -> &Limits {
         &self.shared.limits
+    }
+
+    pub(super) fn rules(&self) -> &Arc<Rules> {
+        &self.shared.rules
     }
 
     pub(super) fn counters(&self) -> &Counters {

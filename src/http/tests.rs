@@ -4,6 +4,7 @@ mod amend;
 mod answers;
 mod batch;
 mod callbacks;
+mod do_not_call;
 mod drain;
 mod limits;
 mod orders;

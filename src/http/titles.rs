@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::call::{Status, outcome};
 use crate::config::Language;
 use crate::script::Version;
-use crate::store::CallbackState;
+use crate::store::{CallbackState, Reason};
 
 /// The words of one moment: of the language, and of the dialogs that run.
 #[derive(Clone)]
@@ -86,6 +86,17 @@ impl Titles {
             CallbackState::Failed => ("Не доставлено", "Given up"),
         };
         self.language.pick(ru, en)
+    }
+
+    /// Why an order waits: in the rule's own words, which only the wish of the order itself hasn't.
+    pub(super) fn reason<'r>(&self, reason: &'r Reason) -> &'r str {
+        if reason.text.is_empty() && reason.rule == "not_before" {
+            return self.language.pick(
+                "Ждёт времени, заданного в not_before",
+                "Waits for its not_before",
+            );
+        }
+        &reason.text
     }
 
     /// Of an outcome: the dialog's own title, the runtime's, else the word itself.

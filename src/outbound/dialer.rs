@@ -287,7 +287,7 @@ struct Attempt<Q, P> {
 
 impl<Q: Queue, P: Place> Attempt<Q, P> {
     async fn run(self, due: Due) -> End {
-        let (order, number) = (due.order.clone(), due.attempt);
+        let (order, number, before) = (due.order.clone(), due.attempt, due.before.clone());
         let placed = if due.trunk.is_some() {
             AssertUnwindSafe(self.placer.place(due))
                 .catch_unwind()
@@ -300,7 +300,7 @@ impl<Q: Queue, P: Place> Attempt<Q, P> {
         let (summary, then) = match placed {
             Ok(Placed::Ended(summary)) => {
                 self.seated.answered(Some(&summary.outcome));
-                let then = self.rules.after(&order, number, &summary, now);
+                let then = self.rules.after(&order, number, &before, &summary, now);
                 (summary, then)
             }
             Ok(Placed::NotPlaced { reason }) => {
@@ -348,6 +348,7 @@ fn ended(outcome: &str) -> Summary {
         cause: None,
         version: None,
         call_again: None,
+        do_not_call: None,
         talk_ms: 0,
         recording: None,
     }

@@ -146,6 +146,7 @@ fn summary(outcome: &str, call_again: Option<Timestamp>) -> Summary {
         cause: None,
         version: None,
         call_again,
+        do_not_call: None,
         talk_ms: 0,
         recording: None,
     }

@@ -418,6 +418,23 @@ pub(super) fn event(module: &mut Module, name: &str) {
     ));
 }
 
+/// Longest reason of `do_not_call`, characters.
+const MAX_REASON_CHARS: usize = 200;
+
+pub(super) fn do_not_call(module: &mut Module, name: &str) {
+    fn because(context: &Ctx, reason: &str) -> Res<()> {
+        let talk = talk(context)?;
+        let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
+        talk.left(|left| {
+            left.do_not_call = Some(reason.clone());
+            left.call_again = None;
+        });
+        talk.note(kind::DO_NOT_CALL, json!({ "reason": reason }))
+    }
+    form!(module, name, |c: Ctx| because(&c, ""));
+    form!(module, name, |c: Ctx, reason: &str| because(&c, reason));
+}
+
 pub(super) fn call_again(module: &mut Module, name: &str) {
     fn at(context: &Ctx, text: &str, when: impl FnOnce(&Zoned) -> Option<Timestamp>) -> Res<()> {
         let talk = talk(context)?;

@@ -92,7 +92,7 @@ struct Inspection<'a> {
 }
 
 /// Words whose texts are taken as they are: `${name}` in double quotes stays `${name}`.
-const UNFILLED: [&str; 9] = [
+const UNFILLED: [&str; 10] = [
     "log",
     "event",
     "set",
@@ -100,6 +100,7 @@ const UNFILLED: [&str; 9] = [
     "finish",
     "transfer",
     "call_again",
+    "do_not_call",
     "http_get",
     "http_post",
 ];

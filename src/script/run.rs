@@ -116,6 +116,7 @@ impl Dialog {
             version: self.version.id().to_owned(),
             fault,
             call_again: left.call_again,
+            do_not_call: left.do_not_call.take(),
         })
     }
 

@@ -51,6 +51,7 @@ pub(super) struct Left {
     pub(super) outcome: Option<String>,
     pub(super) data: Map<String, Value>,
     pub(super) call_again: Option<Timestamp>,
+    pub(super) do_not_call: Option<String>,
     /// The dialog hung up itself.
     pub(super) hung_up: bool,
 }

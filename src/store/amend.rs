@@ -32,7 +32,11 @@ pub(super) fn amend(
     let expires = patch.expires.unwrap_or(call.expires);
     let params = patch.params.as_ref().unwrap_or(&call.params);
     let callback = patch.callback.as_ref().unwrap_or(&call.callback);
-    if attempts <= call.attempt {
+    // What is left to the rules they bound themselves.
+    if patch
+        .attempts
+        .is_some_and(|most| most > 0 && most <= call.attempt)
+    {
         return Ok(Amended::TooFewAttempts { made: call.attempt });
     }
     if let (Some(from), Some(to)) = (not_before, expires)

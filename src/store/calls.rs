@@ -41,6 +41,7 @@ pub(super) fn add(
         None => {}
     }
     let due = order.not_before.map_or(now, |at| at.max(now));
+    let waits = (due > now).then(|| take::waits_text(&Reason::new("not_before", ""), None));
     tx.conn.prepare_cached(INSERT)?.execute(params![
         order.id.as_str(),
         "outgoing",
@@ -63,7 +64,7 @@ pub(super) fn add(
         order.rules,
         order.zone,
         order.hours,
-        None::<String>,
+        waits,
         route,
     ])?;
     let n = tx.conn.last_insert_rowid();
@@ -325,6 +326,9 @@ pub(super) fn attempt_ended(
             waits.map(|reason: Reason| take::waits_text(&reason, None)),
         ])?;
     changes::put(tx, call.n)?;
+    if let Some(reason) = &summary.do_not_call {
+        do_not_call::by_call(tx, call.n, id, reason, at)?;
+    }
     tx.wake |= due.is_some();
     tx.tails.forget(id);
     Ok(status)

@@ -6,11 +6,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::admit::Reason;
 use super::error::Result;
 use super::record::Listed;
-use super::row::{corrupt, ms, time};
+use super::row::{self, corrupt, ms, time};
 use super::take;
 use super::writer::Tx;
 use crate::call::outcome;
-use crate::ident::Phone;
+use crate::ident::{CallId, Phone};
 
 /// Most queued orders of one number that are closed when it is listed; the rest are when their time comes.
 const CLOSE_AT_ONCE: i64 = 1_000;
@@ -34,6 +34,26 @@ pub(super) fn add(tx: &mut Tx<'_>, entry: &Listed) -> Result<bool> {
         refuse(tx, n, entry.at)?;
     }
     Ok(new)
+}
+
+/// The person asked for it in a call. A hidden number can't be listed; nobody can call it either.
+pub(super) fn by_call(
+    tx: &mut Tx<'_>,
+    n: i64,
+    id: &CallId,
+    reason: &str,
+    at: Timestamp,
+) -> Result<()> {
+    let Some(phone) = row::by_number(tx.conn, n)?.phone else {
+        return Ok(());
+    };
+    let entry = Listed {
+        phone,
+        reason: reason.to_owned(),
+        who: id.to_string(),
+        at,
+    };
+    add(tx, &entry).map(drop)
 }
 
 /// Takes a number off. `false`: it wasn't there.

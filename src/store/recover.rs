@@ -1,7 +1,7 @@
 //! What a crash cut off is set right at the start: the rule stands in [`super`].
 
 use jiff::Timestamp;
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use serde_json::{Map, json};
 
 use super::error::Result;
@@ -53,6 +53,7 @@ pub(super) fn recover(
             };
             let data = json!({"reason": reason});
             events::put(tx, cut.call.n, cut.call.attempt, kind::FAULT, now, data)?;
+            let asked = asked_not_to_be_called(tx, cut.call.n, cut.call.attempt)?;
             let summary = Summary {
                 outcome: outcome::RUNTIME_ERROR.to_owned(),
                 data: Map::new(),
@@ -60,6 +61,7 @@ pub(super) fn recover(
                 cause: None,
                 version: None,
                 call_again: None,
+                do_not_call: asked,
                 talk_ms: 0,
                 recording: None,
             };
@@ -72,6 +74,19 @@ pub(super) fn recover(
         all.push(recovered);
     }
     Ok(all)
+}
+
+/// The person asked for it before the crash; the dialog's end, which would tell it, never came.
+fn asked_not_to_be_called(tx: &Tx<'_>, n: i64, attempt: u32) -> Result<Option<String>> {
+    let reason = tx
+        .conn
+        .prepare_cached(
+            "SELECT coalesce(data ->> 'reason', '') FROM events WHERE call_n = ?1 AND attempt = ?2 AND kind = ?3 \
+             ORDER BY seq DESC LIMIT 1",
+        )?
+        .query_row(params![n, attempt, kind::DO_NOT_CALL], |row| row.get(0))
+        .optional()?;
+    Ok(reason)
 }
 
 fn cut_off(tx: &Tx<'_>) -> Result<Vec<Cut>> {

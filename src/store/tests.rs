@@ -60,6 +60,7 @@ fn summary(outcome: &str) -> Summary {
         cause: None,
         version: None,
         call_again: None,
+        do_not_call: None,
         talk_ms: 0,
         recording: None,
     }

@@ -122,6 +122,7 @@ async fn wrong_wishes_and_late_ones_change_nothing() {
         cause: None,
         version: None,
         call_again: None,
+        do_not_call: None,
         talk_ms: 0,
         recording: None,
     };

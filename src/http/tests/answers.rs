@@ -561,6 +561,7 @@ async fn the_document_tells_every_request_and_codes_have_titles() {
         cause: Some(17),
         version: None,
         call_again: None,
+        do_not_call: None,
         talk_ms: 0,
         recording: None,
     };

@@ -127,6 +127,7 @@ async fn end_all(server: &Server) {
             cause: None,
             version: None,
             call_again: None,
+            do_not_call: None,
             talk_ms: 5,
             recording: None,
         };

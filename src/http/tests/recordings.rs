@@ -79,6 +79,7 @@ impl Recorded {
             cause: None,
             version: None,
             call_again: None,
+            do_not_call: None,
             talk_ms: 1000,
             recording: None,
         };

@@ -50,6 +50,7 @@ async fn talked(server: &Server, calls: usize) {
             cause: Some(16),
             version: Some("v1".to_owned()),
             call_again: None,
+            do_not_call: None,
             talk_ms: 12_000,
             recording: None,
         };
