@@ -19,6 +19,7 @@ mod probe;
 mod recognizers;
 mod services;
 mod stage;
+mod voices;
 mod warmth;
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -53,6 +54,7 @@ pub use probe::probe;
 pub use recognizers::ask_once;
 pub use services::recognizers as listed_recognizers;
 pub use stage::{Scene, Stage};
+pub use voices::ask_voices;
 
 /// Prompt files for Asterisk are bounded to so many bytes; the longest unused go first.
 const PROMPT_FILES_BYTES: u64 = 1 << 30;

@@ -1,5 +1,6 @@
 //! From settings to recognizers and voices; and what is to be done about calls that a crash cut off.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,9 +128,21 @@ fn one(recognizer: &RecognizerConfig) -> Result<Arc<dyn Recognizer>, String> {
     })
 }
 
-/// The voices of the config; `None` where one can't be used.
+/// The voices of the config, each with what it has spoken before; `None` where one can't be used.
 pub(super) fn voices(config: &Config, keep: &mut dyn FnMut(String)) -> Option<Vec<Arc<dyn Voice>>> {
-    let mut all: Vec<Arc<dyn Voice>> = Vec::new();
+    let cached = |(voice, cache, bytes)| -> Arc<dyn Voice> {
+        Arc::new(Cached::<Arc<dyn Voice>>::new(voice, cache, bytes))
+    };
+    let bare = bare_voices(config, keep)?;
+    Some(bare.into_iter().map(cached).collect())
+}
+
+/// A voice, its cache's folder, and the most that may lie there.
+type Bare = (Arc<dyn Voice>, PathBuf, u64);
+
+/// The same voices without what they have spoken before.
+pub(super) fn bare_voices(config: &Config, keep: &mut dyn FnMut(String)) -> Option<Vec<Bare>> {
+    let mut all: Vec<Bare> = Vec::new();
     let mut sound = true;
     for voice in &config.voices {
         let made = match voice {
@@ -146,7 +159,7 @@ pub(super) fn voices(config: &Config, keep: &mut dyn FnMut(String)) -> Option<Ve
                     timeout: Duration::from_millis(*timeout_ms),
                 };
                 CommandVoice::new(settings)
-                    .map(|v| all.push(Arc::new(Cached::new(v, cache.clone(), *cache_bytes))))
+                    .map(|v| all.push((Arc::new(v), cache.clone(), *cache_bytes)))
                     .map_err(|e| format!("voices: {name}: {e}"))
             }
             VoiceConfig::Yandex {
@@ -172,7 +185,7 @@ pub(super) fn voices(config: &Config, keep: &mut dyn FnMut(String)) -> Option<Ve
                 };
                 settings.timeout = Duration::from_millis(*timeout_ms);
                 YandexVoice::new(settings)
-                    .map(|v| all.push(Arc::new(Cached::new(v, cache.clone(), *cache_bytes))))
+                    .map(|v| all.push((Arc::new(v), cache.clone(), *cache_bytes)))
                     .map_err(|e| format!("voices: {name}: {e}"))
             }
         };

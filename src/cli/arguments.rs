@@ -205,7 +205,7 @@ pub(super) struct Check {
     /// Только диалоги этой папки, без настроек
     #[arg(long, value_name = "ПАПКА", help_heading = KEYS)]
     pub(super) scripts: Option<PathBuf>,
-    /// Ещё и спросить сами распознаватели: адрес, ключ, модель (у платного это стоит 15 секунд речи)
+    /// Ещё и спросить сами распознаватели и голоса: адрес, ключ, модель (у платного это стоит 15 секунд речи и одну фразу)
     #[arg(long, conflicts_with = "scripts", help_heading = KEYS)]
     pub(super) online: bool,
     /// Для редакторов: один объект JSON на всё

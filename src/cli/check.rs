@@ -88,7 +88,7 @@ pub(super) fn run(wanted: &Check) -> Ended {
     Ended::Sound
 }
 
-/// Asks the recognizers themselves; how many don't work.
+/// Asks the recognizers and voices themselves; how many don't work.
 fn online(config: &Config) -> usize {
     let mut faults = Vec::new();
     let all = crate::app::listed_recognizers(config, &mut |fault| faults.push(fault));
@@ -102,6 +102,15 @@ fn online(config: &Config) -> usize {
                     Ok(ms) => screen::line(&config.language.pick(
                         format!("распознаватель {name}: отвечает, {ms} мс"),
                         format!("recognizer {name}: answers, {ms} ms"),
+                    )),
+                    Err(why) => faults.push(why),
+                }
+            }
+            for (name, spoken) in runtime.block_on(crate::app::ask_voices(config)) {
+                match spoken {
+                    Ok(ms) => screen::line(&config.language.pick(
+                        format!("голос {name}: говорит, {ms} мс"),
+                        format!("voice {name}: speaks, {ms} ms"),
                     )),
                     Err(why) => faults.push(why),
                 }

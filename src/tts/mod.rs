@@ -13,6 +13,7 @@ pub mod yandex;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::audio::Sound;
 use crate::audio::wav::WavError;
@@ -54,6 +55,32 @@ pub trait Voice: Send + Sync + std::fmt::Debug {
     /// Whether it can speak faster and slower.
     fn takes_speed(&self) -> bool {
         false
+    }
+}
+
+impl<V: Voice + ?Sized> Voice for Arc<V> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn identity(&self) -> String {
+        (**self).identity()
+    }
+
+    fn synth<'a>(&'a self, text: &'a str, speed: Speed) -> Synthesis<'a> {
+        (**self).synth(text, speed)
+    }
+
+    fn kept<'a>(&'a self, text: &'a str, speed: Speed) -> Kept<'a> {
+        (**self).kept(text, speed)
+    }
+
+    fn keeps(&self) -> bool {
+        (**self).keeps()
+    }
+
+    fn takes_speed(&self) -> bool {
+        (**self).takes_speed()
     }
 }
 
