@@ -278,8 +278,9 @@ async fn a_normal_talk() {
 async fn odd_orders_of_replies_change_nothing() {
     let modes = ["duplicate", "empty", "late", "forgotten", "parts"];
     let talks = modes.map(|mode| async move {
-        if let Some((server, _)) = talk(&["--mode", mode], |_| {}).await {
-            assert_eq!(server.sessions(1).await.len(), 1, "{mode}");
+        if let Some((server, talk)) = talk(&["--mode", mode], |_| {}).await {
+            let seen = server.sessions(1).await;
+            assert_eq!(seen.len(), 1, "{mode}: {:?}, {seen:?}", talk.notes);
         }
     });
     join_all(talks).await;

@@ -365,7 +365,11 @@ async fn phrases() {
                 said.phrase.file, said.history
             );
             assert!(!said.heard.is_empty(), "nothing heard: {what}");
-            assert!(said.times.iter().all(Option::is_some), "times: {what}");
+            // A machine's words end the call before the dialog decides; a text over 3 s late is none of its utterance's.
+            assert!(
+                full || said.times.iter().all(Option::is_some),
+                "times: {what}"
+            );
             if !full {
                 // Whisper is not deterministic under load: a word heard amiss
                 // may be asked again, but is never taken for another answer,
