@@ -40,6 +40,8 @@ const AFTER_HANG_UP: Duration = Duration::from_secs(5);
 const HANG_UP_FOLLOWS: Duration = Duration::from_secs(1);
 /// How often a medium that broke is opened again in one call.
 const MOST_OPENINGS: u32 = 3;
+/// After one that failed.
+const OPEN_ONCE_MORE: Duration = Duration::from_secs(2);
 
 /// How a talk ended.
 #[derive(Debug)]
@@ -522,8 +524,15 @@ impl Session {
         }
     }
 
-    /// It can't be opened again. Without a tap the dialog can still speak and take keys; without both ways nothing is left.
+    /// It could not be opened again: once more, where the network may be back by then. Without a tap the dialog can still
+    /// speak and take keys; without both ways nothing is left.
     fn medium_is_lost(&mut self, talk: &mut Talk, reason: &str) {
+        if talk.opened_again < MOST_OPENINGS {
+            self.journal
+                .note(kind::MEDIA, json!({"event": "lost", "reason": reason}));
+            talk.medium_lost = Some(tokio::time::Instant::now() + OPEN_ONCE_MORE);
+            return;
+        }
         let message = format!("the medium was lost, but the person is still there: {reason}");
         self.journal.note(kind::FAULT, json!({"message": message}));
         if talk.mute {
