@@ -158,6 +158,14 @@ impl Reader {
                 self.to = at + 1;
                 1
             }
+            // "пара тысяч", "полторы тысячи": nobody dictates 1000 so.
+            Some(Numeral::Scale {
+                value: 1_000,
+                many: true,
+            }) if self.group.is_none() => {
+                self.end_run();
+                1
+            }
             Some(Numeral::Scale {
                 value: value @ (100 | 1_000),
                 ..

@@ -391,24 +391,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_setting_stands_in_the_list_of_names() {
-        // What the reader itself names when a key is unknown.
-        let error = serde_yaml::from_str::<Settings>("nothing_so: 1").err();
-        let error = error.unwrap().to_string();
-        let known: Vec<&str> = error.split(['`', '\'', '"', ',', ' ']).collect();
-        for (en, _) in KEYS {
-            assert!(known.contains(&en), "{en}: {error}");
-        }
-        let fields = format!("{:?}", Settings::default());
-        for field in known.iter().filter(|k| fields.contains(&format!(" {k}: "))) {
-            assert!(
-                KEYS.iter().any(|(en, _)| en == field),
-                "{field} is not in KEYS: a dialog that has it is refused"
-            );
-        }
-    }
-
-    #[test]
     fn a_dialog_bounds_its_calls() {
         for (text, limits, fault) in [
             ("title: x\n", (None, None), None),
