@@ -94,8 +94,8 @@ fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(Refusal::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "wrong_type_of_body",
-        "нужен заголовок Content-Type: application/json и тело в UTF-8",
-        "a header Content-Type: application/json and a body in UTF-8 are wanted",
+        "нужен заголовок Content-Type: application/json и тело в UTF-8 (1С его не ставит и не обязана; curl: --json вместо -d)",
+        "a header Content-Type: application/json and a body in UTF-8 are wanted (curl: --json instead of -d)",
     ))
 }
 

@@ -34,7 +34,7 @@ pub(super) fn routes() -> Vec<Route> {
             )
             .asks(
                 "dialog",
-                text_of(0, 200),
+                text(),
                 "только этого диалога",
                 "only of this dialog",
             )

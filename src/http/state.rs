@@ -193,11 +193,12 @@ impl HttpState {
     pub(super) fn check_callback(&self, url: Option<&str>) -> Result<(), Refusal> {
         let Some(url) = url else { return Ok(()) };
         (self.shared.callback_allowed)(url).map_err(|why| {
+            tracing::warn!(%why, "an order's callback was refused");
             Refusal::field(
                 "callback_not_allowed",
                 "callback",
-                format!("на этот адрес не сообщаем: {why}"),
-                format!("nothing is told to that address: {why}"),
+                "на этот адрес не сообщаем: он не из http.callback.hosts или служебный; если получатель там, впишите его туда",
+                "nothing is told to that address: it isn't in http.callback.hosts, or no receiver lives at such a one; if one does, write it there",
             )
         })
     }

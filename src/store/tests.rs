@@ -6,6 +6,7 @@ mod durability;
 mod lanes;
 mod million;
 mod opening;
+mod plans;
 mod verdicts;
 mod words;
 

@@ -210,6 +210,8 @@ where
 {
     let (mut sender, driver) = hyper::client::conn::http1::Builder::new()
         .max_buf_size(MAX_HEAD_BYTES)
+        // As people write them: 1C's HTTP services know a header by its very letters.
+        .title_case_headers(true)
         .handshake(TokioIo::new(stream))
         .await?;
     connection.spawn(async move {

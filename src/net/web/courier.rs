@@ -329,7 +329,9 @@ mod tests {
             )
             .await;
         assert_eq!(posted, Ok(204));
-        let heard = heard.await.unwrap().to_lowercase();
+        let heard = heard.await.unwrap();
+        assert!(heard.contains("\r\nX-Govorun-Timestamp: 5\r\n"), "{heard}");
+        let heard = heard.to_lowercase();
         for part in [
             "post /hs/calls http/1.1",
             "x-govorun-timestamp: 5",

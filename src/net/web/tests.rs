@@ -115,7 +115,7 @@ async fn json_goes_out_and_comes_in_with_the_hosts_key() {
     let line = "GET /base/%D0%B4%D0%BE%D0%BB%D0%B3?%D0%BD%D0%BE%D0%BC%D0%B5%D1%80=1 HTTP/1.1\r\n";
     assert!(seen[0].starts_with(line), "{}", seen[0]);
     assert!(
-        seen[0].contains("authorization: Basic 0LPQvtCy0L7RgNGD0L06"),
+        seen[0].contains("Authorization: Basic 0LPQvtCy0L7RgNGD0L06"),
         "{}",
         seen[0]
     );

@@ -24,8 +24,13 @@ async fn child_writes_until_killed() {
         tokio::spawn(async move {
             for n in 0.. {
                 let name = format!("p{round}-{task}-{n}");
-                add(&store, &order(&name), at(0)).await;
-                told.send(name).await.unwrap();
+                let mut order = order(&name);
+                order.callback = Some("http://127.0.0.1:9/hs/calls".to_owned());
+                add(&store, &order, at(0)).await;
+                told.send(name.clone()).await.unwrap();
+                if n % 3 == 0 {
+                    store.cancel(&id(&name), at(0)).await.unwrap();
+                }
                 store.take_due(at(1), 1, &everybody()).await.unwrap();
             }
         });
@@ -101,11 +106,18 @@ fn every_acknowledged_order_survives_kill_9() {
             assert_eq!(cursor, next);
         }
         assert!(states.len() >= acknowledged.len());
-        assert!(
-            states
-                .values()
-                .all(|state| matches!(state, (Status::Queued, 0) | (Status::Finished, 1)))
-        );
+        assert!(states.values().all(|state| matches!(
+            state,
+            (Status::Queued, 0) | (Status::Finished, 1) | (Status::Cancelled, _)
+        )));
+        // An end and its callback are one transaction: neither is there without the other.
+        let ends = states
+            .values()
+            .filter(|(status, _)| status.is_final())
+            .count();
+        let waiting = store.callback_counts().await.unwrap().0;
+        assert!(ends > 10, "{ends}");
+        assert_eq!(waiting, ends as u64);
     });
 }
 
