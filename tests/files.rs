@@ -43,7 +43,7 @@ fn what_the_readmes_name_is_there() {
         ["b.md", "src/x.rs"]
     );
     let mut faults = Vec::new();
-    for file in ["README.md", "README.ru.md"] {
+    for file in ["README.md", "README.ru.md", "examples/1c/README.md"] {
         let beside = root().join(file);
         let beside = beside.parent().unwrap();
         let all = named(&text(file));
