@@ -38,7 +38,7 @@ use platform::{Platform, bytes, from_json, local};
 use value::{EMPTY_DATE, Object, Value, field};
 
 const TOKEN: &str = "a-token-of-1c";
-const KEY: &str = "общий секрет";
+const KEY: &str = "общий секрет обмена";
 const FILES: [(&str, &str); 4] = [
     ("Говорун", "ОбщиеМодули/Говорун.bsl"),
     ("ГоворунОбмен", "ОбщиеМодули/ГоворунОбмен.bsl"),
@@ -324,6 +324,10 @@ fn tokio() -> &'static tokio::runtime::Runtime {
 }
 
 fn server() -> Server {
+    server_with(|_| {})
+}
+
+fn server_with(change: impl FnOnce(&mut Config)) -> Server {
     tokio().block_on(Box::pin(async {
         let folder = tempfile::tempdir().unwrap();
         let asterisk = FakeAsterisk::start(Options::new(|_| FarEnd::busy()))
@@ -346,6 +350,7 @@ fn server() -> Server {
         config.media.websocket_listen = any;
         config.recognizers = vec![RecognizerConfig::Typed];
         config.calls.starts_per_second = 100.0;
+        change(&mut config);
         let runtime = Runtime::start(config, Instead::default(), CancellationToken::new()).await;
         Server {
             _asterisk: asterisk,
@@ -561,6 +566,77 @@ fn orders_go_out_and_results_come_back() {
     for key in ["id", "status", "status_title", "created"] {
         assert!(taken.get(key).is_some(), "the comment promises {key}");
     }
+}
+
+/// One request of HTTP, answered so; its headers and its body.
+fn received(listener: &std::net::TcpListener, status: u16) -> (Vec<(String, String)>, Vec<u8>) {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let (mut peer, _) = listener.accept().unwrap();
+    let mut reader = BufReader::new(peer.try_clone().unwrap());
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        match line.trim_end().split_once(": ") {
+            Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
+            None if line.trim_end().is_empty() => break,
+            None => assert!(line.starts_with("POST /hs/govorun/calls "), "{line}"),
+        }
+    }
+    let length = headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let mut body = vec![0; length.unwrap().1.parse().unwrap()];
+    reader.read_exact(&mut body).unwrap();
+    let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    peer.write_all(answer.as_bytes()).unwrap();
+    (headers, body)
+}
+
+#[test]
+fn the_servers_own_callback_is_believed_and_kept() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hs/govorun/calls", listener.local_addr().unwrap());
+    let modules = modules();
+    let server = server_with(|config| {
+        config.http.callback.url = url;
+        config.http.callback.secret = Secret::new(KEY);
+        config.http.callback.first_retry_ms = 100;
+    });
+    let mut program = program(&modules);
+    set_up(&mut program, &server);
+    let key = Value::text(KEY);
+    program
+        .platform
+        .base
+        .constants
+        .insert("ГоворунКлючПодписи".to_owned(), key);
+    enqueue(
+        &mut program,
+        "ЦБ-8",
+        "+79121234567",
+        "visit",
+        Value::Date(EMPTY_DATE),
+    );
+    run(&mut program, "ОтправитьЗаказы").unwrap();
+    // The first try is refused: it comes again.
+    received(&listener, 500);
+    let (headers, body) = received(&listener, 200);
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .map(|(n, v)| (n.as_str(), v.as_str()))
+        .collect();
+    let answer = called(&mut program, &headers, &body);
+    assert_eq!(answer, (200, "ok".to_owned()), "{:?}", program.platform.log);
+    let call = kept(&program, "ГоворунЗвонки", "ЦБ-8").unwrap();
+    assert_eq!(call["Состояние"].shown(), "finished");
+    assert_eq!(call["Итог"].shown(), "busy");
+    // Polling finds the same, and nothing newer is undone.
+    run(&mut program, "ПолучитьРезультаты").unwrap();
+    assert_eq!(
+        kept(&program, "ГоворунЗвонки", "ЦБ-8").unwrap()["Итог"].shown(),
+        "busy"
+    );
 }
 
 #[test]

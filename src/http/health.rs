@@ -219,6 +219,37 @@ async fn metrics(State(state): State<HttpState>) -> Response {
             Number::Counter(health.events_lost),
         ));
     }
+    if let Ok(standing) = state.store().standing().await {
+        let by_status = vec![
+            ("dialing".to_owned(), standing.dialing),
+            ("talking".to_owned(), standing.talking),
+        ];
+        metrics.push(Metric {
+            name: "govorun_calls_by_status",
+            help: "Calls that go on, by status.",
+            number: Number::Gauges("status", by_status),
+        });
+        let behind = standing.due_since.map_or(0, |due| {
+            state
+                .now()
+                .duration_since(due)
+                .as_secs()
+                .max(0)
+                .unsigned_abs()
+        });
+        metrics.push(Metric {
+            name: "govorun_queue_delay_seconds",
+            help: "How long the order that is dialed next has been due; 0 when none is.",
+            number: Number::Gauge(behind),
+        });
+    }
+    let ended = state.store().ended();
+    let ended = ended.into_iter().map(|(word, n)| (word.to_owned(), n));
+    metrics.push(Metric {
+        name: "govorun_attempts_ended_total",
+        help: "Attempts that ended, by outcome; own: a dialog's own word.",
+        number: Number::Counters("outcome", ended.collect()),
+    });
     if let Ok((waiting, failed)) = state.store().callback_counts().await {
         let by_state = vec![
             ("waiting".to_owned(), waiting),

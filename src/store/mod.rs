@@ -54,6 +54,7 @@ mod row;
 mod schema;
 mod tails;
 mod take;
+mod tally;
 mod upkeep;
 mod writer;
 
@@ -78,6 +79,7 @@ pub use recordings::{RecordingFound, RecordingRecord};
 pub use recover::MAX_RECOVERIES;
 pub use reports::{Report, ReportQuery, StageReport, Times, UnmatchedText};
 pub use schema::VERSION;
+pub use tally::{OWN, Standing};
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -139,6 +141,7 @@ impl Store {
             callbacks: Mutex::default(),
             fault: Mutex::new(None),
             events_lost: AtomicU64::new(0),
+            ended: tally::Tally::default(),
         });
         let readers = Readers::open(path)?;
         let writer = Writer::start(conn, Arc::clone(&told))
@@ -334,10 +337,26 @@ impl Store {
         at: Timestamp,
     ) -> Result<Status> {
         let (id, summary) = (id.clone(), summary.clone());
-        self.inner
+        let outcome = summary.outcome.clone();
+        let ended = self
+            .inner
             .writer
             .write_soon(move |tx| calls::attempt_ended(tx, &id, attempt, &summary, then, at))
-            .await
+            .await;
+        if ended.is_ok() {
+            self.inner.told.ended.count(&outcome);
+        }
+        ended
+    }
+
+    /// Attempts that ended since the start, by outcome: the runtime's words, and [`OWN`] for all of the dialogs' own.
+    pub fn ended(&self) -> Vec<(&'static str, u64)> {
+        self.inner.told.ended.read()
+    }
+
+    /// Calls that go on, and how long the queue has been behind.
+    pub async fn standing(&self) -> Result<Standing> {
+        self.inner.readers.read(tally::standing).await
     }
 
     /// An attempt couldn't even be begun (Asterisk is away): it doesn't count, and the order is queued again, not before

@@ -114,6 +114,8 @@ pub(super) struct Told {
     pub(super) fault: Mutex<Option<String>>,
     /// Events that were lost.
     pub(super) events_lost: AtomicU64,
+    /// Attempts that ended, by outcome.
+    pub(super) ended: super::tally::Tally,
 }
 
 /// What waits to be written.

@@ -16,6 +16,7 @@ mod chaos;
 mod drain;
 mod ears;
 mod faults;
+mod metrics;
 mod privacy;
 mod reload;
 mod voices;
