@@ -532,7 +532,7 @@ fn orders_go_out_and_results_come_back() {
     enqueue(&mut program, "ЦБ-5", "89121234599", "visit", none);
     run(&mut program, "ОтправитьЗаказы").unwrap();
     let conflict = kept(&program, "ГоворунОчередь", "ЦБ-5").unwrap();
-    assert!(conflict["Ошибка"].shown().contains("другой заказ"));
+    assert!(conflict["Ошибка"].shown().contains("уже есть другой заказ"));
 
     // One order at once, and the helper for dates.
     let order = program

@@ -4,7 +4,26 @@
 //!   on disk (WAL, `synchronous=FULL`), so a 2xx given after it survives a power cut. History lines alone may wait for
 //!   the next durable write.
 //! - Time is an argument everywhere; it is kept to the millisecond.
-//! - The methods of [`Store`] are a narrow surface of the runtime's own words, so that another database can stand in.
+//! - The methods of [`Store`] are a narrow surface of the runtime's own words: nobody outside of this module sees SQL.
+//!
+//! # What another database would have to give
+//!
+//! For several runtimes on one queue another database may stand in one day; nothing of it is built. No caller would change but
+//! for the type, if it gives these words with these promises:
+//!
+//! | words | whose | the promise |
+//! | --- | --- | --- |
+//! | [`Store::add_order`], [`Store::add_many`] | HTTP | durable when answered; one id, one order, whoever repeats it at the same moment |
+//! | [`Store::take_seated`] | the dialer (`outbound::queue::Queue`) | what is answered is nobody else's: one runtime gets an order, with its attempt and channel id; judged (`Admit`) in the same transaction |
+//! | [`Store::attempt_ended`], [`Store::put_back`] | the dialer | once an attempt: a second end is refused, and changes nothing |
+//! | [`Store::next_due`], [`Store::due_changed`] | the dialer | a hint only; a database without a bell may be asked each second |
+//! | [`Store::recover`] | the start | of this runtime's own calls only: with several, each attempt has to name its runtime |
+//! | [`Store::changes`], [`Store::newest_change`] | HTTP, callbacks | no cursor is seen before all lower ones are: a plain sequence of PostgreSQL does not give that, since a later number may commit first |
+//! | [`Store::record`], [`Store::events`] | calls, HTTP | in each call's order; may be lost in a crash, never torn |
+//! | do-not-call, callbacks, retention, reports | HTTP, the background | plain rows; a callback is written with its change |
+//!
+//! The dialer's words are a trait, because its tests put a queue of their own there. HTTP and the calls' journal use the
+//! type itself: a second trait of thirty words with one implementation would only be written twice.
 //!
 //! # States
 //!
