@@ -80,8 +80,8 @@ impl EarlyMedia {
         self.speaks = false;
     }
 
-    /// One frame from the network.
-    pub(super) fn hear(&mut self, frame: &Frame) {
+    /// One frame from the network. Tells whether something begins to be said.
+    pub(super) fn hear(&mut self, frame: &Frame) -> bool {
         self.tones.push(frame);
         let voice = self.vad.push(frame);
         if matches!(voice, Some(VoiceEvent::Started { .. })) {
@@ -93,7 +93,7 @@ impl EarlyMedia {
             if self.is_tone || matches!(voice, Some(VoiceEvent::Ended { .. })) {
                 self.end();
             }
-            return;
+            return false;
         }
         if self.before.len() == BEFORE {
             self.before.pop_front();
@@ -102,6 +102,7 @@ impl EarlyMedia {
         if !self.is_tone && self.vad.voice_ms() >= SURE_MS {
             self.begin();
         }
+        self.speaks
     }
 
     fn begin(&mut self) {
@@ -131,6 +132,13 @@ impl EarlyMedia {
         self.sent_ms += FRAME_MS;
         if let Some((tape, _)) = &self.stream {
             tape.push(frame);
+        }
+    }
+
+    /// The call is over: what was said is to be told.
+    pub(super) fn finish(&mut self) {
+        if self.speaks {
+            self.end();
         }
     }
 

@@ -48,6 +48,8 @@ pub(super) enum Heard {
     TakenOver,
     /// A single tone was heard to its end.
     Tone(Tone),
+    /// Something begins to be said before the answer; one last text of it follows.
+    EarlyVoice,
     /// A text of before the answer.
     Early { text: Spoken, is_final: bool },
     /// For the history: about a recognizer.
@@ -260,7 +262,12 @@ impl Task {
                 }
             }
             HearingOrder::Listen => {}
-            HearingOrder::EndUtterance => self.tape.end_of_utterance(),
+            HearingOrder::EndUtterance => {
+                if let Some(early) = &mut self.early {
+                    early.finish();
+                }
+                self.tape.end_of_utterance();
+            }
             HearingOrder::Typed(text) => self.tape.typed(text),
         }
     }
@@ -277,8 +284,9 @@ impl Task {
             if self.listens_since_ms.is_none() {
                 self.tape.push(&frame);
                 self.tape.keep_last(KEPT_IN_SILENCE);
-                if let Some(early) = &mut self.early {
-                    early.hear(&frame);
+                let begins = self.early.as_mut().is_some_and(|early| early.hear(&frame));
+                if begins {
+                    self.tell(Heard::EarlyVoice).await;
                 }
             } else if let Some(frame) = self.gaps.push(self.clock.now_ms(), frame) {
                 self.hear(&frame).await;

@@ -132,6 +132,8 @@ impl CallMachine {
         // What was due before this event happened before it.
         self.run(now);
         self.hear_who_answered(&event, now);
+        // Before the window takes a machine's words for an answer.
+        self.tell_who_answered(now);
         self.take(event, now);
         self.run(now);
         self.tell_who_answered(now);

@@ -37,6 +37,8 @@ const RING_GRACE: Duration = Duration::from_secs(5);
 /// The three events that tell an end come in any order; after the first the others follow within this, and nothing
 /// is waited for once all have come.
 const OTHERS_FOLLOW: Duration = Duration::from_millis(300);
+/// A recognizer tells what was announced within this after the call's end.
+const TEXT_FOLLOWS: Duration = Duration::from_secs(3);
 /// After the answer AGI connects within this.
 const AGI_FOLLOWS: Duration = Duration::from_secs(5);
 
@@ -89,6 +91,7 @@ pub async fn place(
         on_machine: hearing
             .listens
             .then_some((Arc::clone(&choice.answers), choice.on_machine)),
+        owed: 0,
         answered_ms: None,
         tap: None,
         answered: false,
@@ -127,6 +130,8 @@ struct Attempt {
     seen: Unanswered,
     /// What is said before the answer, where that is to be heard.
     announcements: Option<Announcements>,
+    /// Last texts of it that are still to come.
+    owed: u32,
     /// What machines say, and what is to be done about them.
     on_machine: Option<(Arc<Answers>, OnMachine)>,
     answered_ms: Option<u64>,
@@ -206,6 +211,7 @@ impl Attempt {
                 Placed::Ended(Box::new(talk::hold(answered, dialog).await))
             }
             Waited::Unanswered => {
+                self.await_announcement().await;
                 self.tell_announced();
                 let outcome = if self.stop.is_cancelled() {
                     outcome::RUNTIME_ERROR
@@ -353,17 +359,37 @@ impl Attempt {
                     announcements.text(text.as_str(), is_final, now_ms);
                 }
                 if is_final {
+                    self.owed = self.owed.saturating_sub(1);
                     self.journal.note(
                         kind::ANSWERER,
                         json!({"event": "announced", "text": text.as_str()}),
                     );
                 }
             }
+            Heard::EarlyVoice => self.owed += 1,
             Heard::Recognizer { name, note } => self
                 .journal
                 .note(kind::RECOGNIZER, json!({"name": name, "event": note})),
             Heard::Audio { note } => self.journal.note(kind::MEDIA, json!({"event": note})),
             _ => {}
+        }
+    }
+
+    /// The call is over, but not yet the recognizer's last text of it.
+    async fn await_announcement(&mut self) {
+        if self.announcements.is_none() {
+            return;
+        }
+        // What waits already.
+        while let Ok(heard) = tokio::time::timeout(Duration::ZERO, self.hearing.next()).await {
+            self.heard_early(heard);
+        }
+        let _ = self.hearing.orders.try_send(HearingOrder::EndUtterance);
+        let deadline = tokio::time::Instant::now() + TEXT_FOLLOWS;
+        while self.owed > 0
+            && let Ok(heard) = tokio::time::timeout_at(deadline, self.hearing.next()).await
+        {
+            self.heard_early(heard);
         }
     }
 

@@ -549,7 +549,7 @@ impl Session {
             Heard::TakenOver => Event::TakenOver,
             Heard::Tone(tone) => Event::Tone(tone),
             // Before the answer: told already, or too late.
-            Heard::Early { .. } => return,
+            Heard::Early { .. } | Heard::EarlyVoice => return,
             Heard::Deaf { reason } => {
                 self.journal.note(
                     kind::RECOGNIZER,
