@@ -17,7 +17,14 @@ use tokio_util::sync::CancellationToken;
 use super::vosk::VoskDouble;
 
 /// The levels at which the double of vosk-server hears words.
-pub const WORDS: [(u16, &str); 3] = [(3000, "да"), (6000, "нет"), (12_000, "перезвоните")];
+pub const WORDS: [(u16, &str); 4] = [
+    (3000, "да"),
+    (6000, "нет"),
+    (12_000, "перезвоните"),
+    (24_000, MACHINE),
+];
+/// What a machine says.
+pub const MACHINE: &str = "оставьте сообщение после сигнала";
 
 /// A sound that is heard as that word.
 pub fn word(text: &str) -> Sound {
@@ -32,6 +39,15 @@ pub fn word(text: &str) -> Sound {
         })
         .collect();
     Sound::new(text, samples)
+}
+
+/// A machine's beep.
+fn beep() -> Sound {
+    let sine = |n: u32| (f64::from(n) * 2.0 * std::f64::consts::PI / 8.0).sin() * 8_000.0;
+    Sound::new(
+        "beep",
+        (0..3_200).map(|n| sine(n) as i16).collect::<Vec<i16>>(),
+    )
 }
 
 /// People by number; the last two digits choose.
@@ -64,6 +80,12 @@ pub fn people(number: &str) -> FarEnd {
             .until_prompt_starts()
             .wait(3_500)
             .say(&word("да"))
+            .wait(20_000),
+        "09" => FarEnd::answers()
+            .wait(300)
+            .say(&word(MACHINE))
+            .wait(500)
+            .say(&beep())
             .wait(20_000),
         "11" => FarEnd::busy(),
         "12" => FarEnd::rings(),

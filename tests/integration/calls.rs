@@ -3,7 +3,7 @@
 use govorun::config::MediaKind;
 use serde_json::{Value, json};
 
-use super::app::TestApp;
+use super::app::{ASK, TestApp};
 
 /// Every medium, the same people, the same outcomes.
 async fn everybody(medium: MediaKind) {
@@ -109,6 +109,45 @@ async fn calls_that_nobody_answers_have_their_outcome() {
     let changes = changes["changes"].as_array().unwrap().clone();
     let finished = changes.iter().filter(|c| c["status"] == "finished").count();
     assert_eq!(finished, table.len(), "each end is told once: {changes:#?}");
+}
+
+/// A machine ends the dialog in the middle of its question, and is left a message after its tone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_is_left_a_message_after_its_tone() {
+    for medium in [MediaKind::AudiosocketTap, MediaKind::ChanWebsocket] {
+        let app = TestApp::with(medium, |config| {
+            let scripts = &config.scripts.folder;
+            std::fs::create_dir_all(scripts).unwrap();
+            let handler = "fn on_machine(kind) { set(\"kind\", kind); say(\"Перезвоните нам.\"); }";
+            std::fs::write(scripts.join("visit.rhai"), format!("{handler}\n{ASK}")).unwrap();
+        })
+        .await;
+        app.order("m", "09").await;
+        let call = app.end_of("m").await;
+        let events = app.events("m").await;
+        let shown = || format!("{medium:?}: {call:#}\n{events:#?}");
+        assert_eq!(call["outcome"], "machine", "{}", shown());
+        assert_eq!(call["data"]["kind"], "voicemail", "{}", shown());
+        let at = |kind: &str, key: &str, value: &str| {
+            events
+                .iter()
+                .position(|e| e["kind"] == kind && e["data"][key] == value)
+                .unwrap_or_else(|| panic!("no {kind} {value}: {}", shown()))
+        };
+        let verdict = at("answerer", "who", "voicemail");
+        let tone = at("answerer", "event", "tone");
+        let awaited = at("answerer", "by", "tone");
+        let message = at("prompt", "name", "Перезвоните нам.");
+        assert!(
+            verdict < awaited && tone < awaited && awaited < message,
+            "{}",
+            shown()
+        );
+        let heard =
+            |e: &Value| e["data"]["event"] == "ended" && e["data"]["name"] == "Перезвоните нам.";
+        assert!(events.iter().any(heard), "{}", shown());
+        app.runtime.shut_down().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
