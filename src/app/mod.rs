@@ -276,6 +276,8 @@ impl Runtime {
         if let Err(error) = store.set_router(move |phone| routes.route(phone)).await {
             return Err(StartError::Settings(vec![error.to_string()]));
         }
+        // Before the first change is written: what a crash cut off is told, too.
+        callbacks::rules(&store, &config);
         let ring_ms = trunks.values().map(|trunk| trunk.ring_timeout_ms).max();
         let (cleared, redialed) =
             services::recover(&store, &ami, ring_ms.unwrap_or(60_000), &stop).await;
@@ -379,7 +381,6 @@ impl Runtime {
             kept: Arc::clone(&kept),
         };
         tasks.spawn(keeper.run(stop.clone()));
-        callbacks::rules(&store, &config);
         let courier = callbacks::courier(&config);
         let state = HttpState::new(
             store.clone(),

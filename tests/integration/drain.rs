@@ -32,7 +32,7 @@ async fn sigterm_lets_a_talk_end_and_starts_nothing() {
     // Somebody who is silent: the dialog ends half a second after its prompt.
     let silent = |_: &str| FarEnd::answers().wait(60_000);
     let asterisk = FakeAsterisk::start(Options::new(silent)).await.unwrap();
-    let den = Den::new(asterisk.ami_addr(), "ws://127.0.0.1:9");
+    let den = Den::new(asterisk.ami_addr(), "ws://127.0.0.1:9", None);
     let mut process = Process::start(&den).await;
     let order = |id: &str| json!({"id": id, "phone": "+79000000001", "dialog": "keys"});
     den.ask("POST", "/api/v1/calls", Some(&order("talks")))
@@ -68,7 +68,7 @@ async fn sigterm_lets_a_talk_end_and_starts_nothing() {
 async fn an_admin_drains_from_the_command_line() {
     let silent = |_: &str| FarEnd::answers().wait(60_000);
     let asterisk = FakeAsterisk::start(Options::new(silent)).await.unwrap();
-    let den = Den::new(asterisk.ami_addr(), "ws://127.0.0.1:9");
+    let den = Den::new(asterisk.ami_addr(), "ws://127.0.0.1:9", None);
     let _process = Process::start(&den).await;
     let order = |id: &str| json!({"id": id, "phone": "+79000000001", "dialog": "keys"});
     den.ask("POST", "/api/v1/calls", Some(&order("talks")))

@@ -11,6 +11,7 @@ use govorun::store::Store;
 use serde_json::Value;
 
 use super::process::{AT_ONCE, Den, FEW_AT_ONCE, STARTS_PER_SECOND, TRUNKS};
+use super::receiver::Told;
 use super::{ATTEMPTS, town};
 
 /// One dialing, as the far side saw it.
@@ -84,6 +85,48 @@ fn most_a_second(mut starts: Vec<i64>) -> usize {
 /// So many may begin within a second at that rate: its burst is a twentieth.
 fn allowed(rate: f64) -> usize {
     (rate * 1.05).ceil() as usize
+}
+
+/// The orders whose end was taken.
+pub fn taken(told: &[Told]) -> HashSet<String> {
+    let taken = told.iter().filter(|told| told.taken);
+    taken
+        .map(|told| told.body["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Each end was told at least once, as it is in `changes`; and nothing else was.
+pub fn told(told: &[Told], read: &[Value]) -> String {
+    let ends = ["finished", "expired", "cancelled"];
+    let ends = read
+        .iter()
+        .filter(|c| ends.contains(&c["status"].as_str().unwrap()));
+    let ends: HashMap<&str, &Value> = ends.map(|c| (c["id"].as_str().unwrap(), c)).collect();
+    let mut by_order: HashMap<&str, Vec<&Told>> = HashMap::new();
+    for one in told {
+        assert!(one.signed, "{one:?}");
+        let end = ends[one.body["id"].as_str().unwrap()];
+        assert_eq!(&one.body, end, "what is pushed is what is read");
+        by_order
+            .entry(one.body["id"].as_str().unwrap())
+            .or_default()
+            .push(one);
+    }
+    assert_eq!(by_order.len(), ends.len(), "each end was told");
+    for all in by_order.values() {
+        assert!(all.iter().any(|one| one.taken), "{all:?}");
+        assert!(
+            all.iter().all(|one| one.delivery == all[0].delivery),
+            "one number in every try: {all:?}"
+        );
+    }
+    let refused = told.iter().filter(|one| !one.taken).count();
+    let again = told.len() - refused - by_order.len();
+    format!(
+        "  {} ends were told in {} deliveries: {refused} refused or unanswered, {again} told again after they had been taken\n",
+        by_order.len(),
+        told.len()
+    )
 }
 
 /// Holds everything against everything; the answer is for people.

@@ -1,6 +1,7 @@
 //! Orders by the thousand into a server that is killed with -9 again and again, over trunks and to people that fail at
-//! random, while AMI and Asterisk go away at random: every order ends exactly once, no attempt is dialed twice, limits
-//! hold at each moment, and whoever reads `changes` has each once and in order.
+//! random, while AMI, Asterisk and the receiver of callbacks go away at random: every order ends exactly once, no attempt is
+//! dialed twice, limits hold at each moment, whoever reads `changes` has each once and in order, and each end is told to the
+//! receiver at least once.
 //!
 //! The short version runs with all other tests. The full one, some ten minutes:
 //!
@@ -10,6 +11,7 @@
 
 mod judge;
 pub mod process;
+pub mod receiver;
 mod town;
 
 use std::collections::HashSet;
@@ -22,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::vosk::VoskDouble;
 use process::{Den, Process};
+use receiver::Receiver;
 use town::Dice;
 
 /// Orders of one batch.
@@ -138,7 +141,10 @@ async fn run(plan: Plan) {
     let options = Options::new(move |dialed| town::person(&people, dialed));
     let asterisk = Arc::new(FakeAsterisk::start(options).await.unwrap());
     let vosk = VoskDouble::by_loudness(&crate::app::WORDS).await;
-    let den = Arc::new(Den::new(asterisk.ami_addr(), &vosk.url));
+    let calm = CancellationToken::new();
+    let receiver = Receiver::start(Dice::new(plan.seed ^ 0x5555), calm.clone()).await;
+    let told = Some(receiver.address);
+    let den = Arc::new(Den::new(asterisk.ami_addr(), &vosk.url, told));
     let mut process = Process::start(&den).await;
 
     let stop = CancellationToken::new();
@@ -185,6 +191,15 @@ async fn run(plan: Plan) {
     }
     // Whatever would still be dialed has its time.
     tokio::time::sleep(Duration::from_secs(3)).await;
+    // What is still to be told has its time, too; the receiver is there now.
+    calm.cancel();
+    let waiting = Instant::now();
+    while judge::taken(&receiver.told()).len() < plan.orders {
+        let late = waiting.elapsed() > Duration::from_secs(90);
+        let taken = judge::taken(&receiver.told()).len();
+        assert!(!late, "{taken} of {} ends were told", plan.orders);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
     stop.cancel();
     let (troubles, deaths) = troubling.await.unwrap();
     reading.await.unwrap();
@@ -199,8 +214,9 @@ async fn run(plan: Plan) {
         &deaths,
     )
     .await;
+    let told = judge::told(&receiver.told(), &read.changes);
     println!(
-        "CHAOS | {} orders, {} kills -9, {troubles} times AMI away, {} deaths of Asterisk, {} s\n{figures}",
+        "CHAOS | {} orders, {} kills -9, {troubles} times AMI away, {} deaths of Asterisk, {} s\n{figures}{told}",
         plan.orders,
         plan.kills,
         deaths.len(),

@@ -36,7 +36,7 @@ fn free_ports<const N: usize>() -> [SocketAddr; N] {
 }
 
 impl Den {
-    pub fn new(ami: SocketAddr, vosk: &str) -> Self {
+    pub fn new(ami: SocketAddr, vosk: &str, told: Option<SocketAddr>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let scripts = folder.path().join("scripts");
         std::fs::create_dir_all(scripts.join("sounds")).unwrap();
@@ -82,7 +82,13 @@ impl Den {
         let settings = json!({
             "scripts": {"folder": scripts},
             "store": place("govorun.sqlite"),
-            "http": {"listen": http, "tokens": [TOKEN]},
+            "http": {
+                "listen": http, "tokens": [TOKEN],
+                "callback": {
+                    "url": told.map_or(String::new(), |at| format!("http://{at}/hook")), "secret": super::receiver::SECRET,
+                    "timeout": "2s", "first_retry": "300ms", "longest_retry": "2s", "per_host": 16,
+                },
+            },
             "asterisk": {
                 "ami": ami, "user": "govorun", "secret": "secret", "agi_listen": agi, "ring_timeout": "1s",
                 "sounds": place("sounds"), "sounds_in_asterisk": place("sounds"),
