@@ -163,9 +163,14 @@ async fn recorded(asterisk: &Asterisk, ears: &Ears, kind: MediaKind, channel: &s
     );
     assert!(words.contains("да"), "{words}");
     assert!(loud_ms(&left) >= 300 && loud_ms(&right) >= 500);
-    // Both directions are in step: each lasts as long as the talk, give or take its ends.
-    for ms in [lengths.0, lengths.1] {
-        assert!(ms.abs_diff(talk_ms) < 1_500, "{ms} of {talk_ms} ms");
+    // Both directions are in step, and over SIP as long as the talk, give or take its ends: a Local channel has no frames
+    // while nobody speaks, and MixMonitor writes what comes.
+    assert!(lengths.0.abs_diff(lengths.1) <= 40, "{lengths:?}");
+    if channel == SIP {
+        assert!(
+            lengths.0.abs_diff(talk_ms) < 1_500,
+            "{lengths:?} of {talk_ms} ms"
+        );
     }
     server.stop().await;
 }

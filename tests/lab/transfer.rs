@@ -88,7 +88,7 @@ async fn transfers(asterisk: &Asterisk, kind: MediaKind, wrong: &mut Vec<String>
         "Local",
         &format!("{heard_ms:?} ms with sound"),
     );
-    if !heard_ms.as_ref().is_ok_and(|ms| *ms >= 800) {
+    if !heard_ms.as_ref().is_ok_and(|ms| *ms >= 500) {
         wrong.push(format!("the recording {file}: {heard_ms:?}\n{history}"));
     }
     server.stop().await;
