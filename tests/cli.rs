@@ -351,3 +351,62 @@ fn editors_get_faults_as_json_and_the_words_of_the_language() {
         assert!(code == 1 && err.contains("не отвечает"), "{err}");
     }
 }
+
+#[test]
+fn an_export_reads_the_store_and_says_what_is_wrong() {
+    let place = tempfile::tempdir().unwrap();
+    let store = place.path().join("g.sqlite");
+    drop(govorun::store::Store::open(&store).unwrap());
+    let store = store.to_str().unwrap();
+    let (code, out, err) = run(place.path(), &["export", "calls", "--store", store], "");
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(
+        out.starts_with("\u{feff}Номер;Направление;Телефон;"),
+        "{out}"
+    );
+    assert_eq!(out.lines().count(), 1, "{out}");
+    let lines = [
+        "export", "events", "--format", "jsonl", "--store", store, "-o", "e.jsonl",
+    ];
+    assert_eq!(
+        run(place.path(), &lines, ""),
+        (0, String::new(), String::new())
+    );
+    assert_eq!(std::fs::read(place.path().join("e.jsonl")).unwrap(), b"");
+    for (arguments, code, part) in [
+        (
+            vec!["export", "calls", "--store", "none.sqlite"],
+            2,
+            "файла none.sqlite нет",
+        ),
+        (
+            vec!["export", "calls", "--store", store, "--from", "1.11.2026"],
+            2,
+            "2026-11-29",
+        ),
+        (
+            vec![
+                "export",
+                "calls",
+                "--store",
+                store,
+                "--from",
+                "2026-11-30",
+                "--to",
+                "2026-11-01",
+            ],
+            2,
+            "позже конца",
+        ),
+        (vec!["export", "всё", "--store", store], 2, "всё"),
+        (
+            vec!["export", "calls", "--store", store, "-o", "none/x.csv"],
+            1,
+            "none/x.csv",
+        ),
+    ] {
+        let (ended, out, err) = run(place.path(), &arguments, "");
+        assert_eq!(ended, code, "{arguments:?}\n{out}\n{err}");
+        assert!(err.contains(part), "{part:?} is not in:\n{err}");
+    }
+}

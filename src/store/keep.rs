@@ -184,7 +184,7 @@ fn kept(row: &rusqlite::Row<'_>) -> rusqlite::Result<KeptRecording> {
     })
 }
 
-/// Deletes these calls with all that belongs to them. Notes the newest change that goes with them: who reads changes from
+/// Deletes these calls with all that belongs to them, unless 1C is still to be told of one. Notes the newest change that goes with them: who reads changes from
 /// before it has missed some.
 pub(super) fn delete_calls(tx: &mut Tx<'_>, places: &[Place]) -> Result<u64> {
     let mut deleted = 0;
@@ -197,7 +197,8 @@ pub(super) fn delete_calls(tx: &mut Tx<'_>, places: &[Place]) -> Result<u64> {
         deleted += tx
             .conn
             .prepare_cached(
-                "DELETE FROM calls WHERE n = ?1 AND status IN ('finished', 'cancelled', 'expired')",
+                "DELETE FROM calls WHERE n = ?1 AND status IN ('finished', 'cancelled', 'expired') \
+                 AND NOT EXISTS (SELECT 1 FROM callbacks b WHERE b.call_n = n AND b.state = 'waiting')",
             )?
             .execute([place.n])? as u64;
         newest = newest.max(cursor.unwrap_or(0));
