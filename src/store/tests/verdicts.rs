@@ -272,3 +272,36 @@ async fn a_listed_number_is_not_called() {
     add(&store, &order("again"), at(10)).await;
     assert_eq!(status(&store, "again").await, "queued");
 }
+
+/// The dialog noted it, and the server was killed before the talk's end could tell.
+#[tokio::test]
+async fn who_asked_for_it_before_a_crash_is_listed_after_it() {
+    let place = Place::new();
+    let store = place.open();
+    for name in ["asked", "talked"] {
+        let mut order = order(name);
+        if name == "talked" {
+            order.phone = Phone::parse("112").unwrap();
+        }
+        add(&store, &order, at(0)).await;
+        store.take_due(at(1), 1, &everybody()).await.unwrap();
+        store.answered(&id(name), 1, at(2)).await.unwrap();
+    }
+    let line = HistoryEvent {
+        at: at(3),
+        at_ms: Some(1_000),
+        kind: crate::call::history::kind::DO_NOT_CALL,
+        data: serde_json::json!({"reason": "просил в разговоре"}).into(),
+    };
+    store.record(&id("asked"), 1, vec![line]).await.unwrap();
+    drop(store);
+    let store = place.open();
+    store.recover(at(100), at(145)).await.unwrap();
+    let (page, _) = store.do_not_call_page(0, 9).await.unwrap();
+    assert_eq!(page.len(), 1);
+    assert_eq!(
+        (page[0].reason.as_str(), page[0].who.as_str()),
+        ("просил в разговоре", "asked")
+    );
+    assert_eq!(page[0].phone.key(), "79121234567");
+}
