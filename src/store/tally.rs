@@ -47,9 +47,8 @@ pub struct Standing {
 
 pub(super) fn standing(conn: &Connection) -> Result<Standing> {
     // Each by its own small index, however large the table is.
-    let count = |status: &str| -> Result<u64> {
-        let sql = format!("SELECT count(*) FROM calls WHERE status = '{status}'");
-        let count: i64 = conn.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+    let count = |sql: &str| -> Result<u64> {
+        let count: i64 = conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
         Ok(count.unsigned_abs())
     };
     let due: Option<Option<i64>> = conn
@@ -59,8 +58,8 @@ pub(super) fn standing(conn: &Connection) -> Result<Standing> {
         .query_row([], |row| row.get(0))
         .optional()?;
     Ok(Standing {
-        dialing: count("dialing")?,
-        talking: count("talking")?,
+        dialing: count("SELECT count(*) FROM calls WHERE status = 'dialing'")?,
+        talking: count("SELECT count(*) FROM calls WHERE status = 'talking'")?,
         due_since: due.flatten().map(|at| time("due", at)).transpose()?,
     })
 }
