@@ -16,6 +16,8 @@ use crate::store::{Export, ExportFormat, ExportOf, ExportQuery};
 
 /// Most names of `data` that become columns.
 const MAX_COLUMNS: usize = 50;
+/// Most characters of `data`.
+const MAX_DATA_CHARS: usize = 4_000;
 
 pub(super) fn routes() -> Vec<Route> {
     let table = |route: Route| {
@@ -62,7 +64,7 @@ pub(super) fn routes() -> Vec<Route> {
                 )
                 .asks(
                     "data",
-                    text_of(0, 4000),
+                    text_of(0, MAX_DATA_CHARS),
                     "какие данные диалога вынести в столбцы CSV: имена через запятую",
                     "names in data that get columns of CSV, with commas",
                 ),
@@ -118,6 +120,15 @@ fn answer(state: &HttpState, raw: Option<&str>, of: ExportOf) -> Result<Response
                     .filter(|name| !name.is_empty())
                     .map(str::to_owned)
                     .collect();
+                let chars = value.chars().count();
+                if chars > MAX_DATA_CHARS {
+                    return Err(Refusal::field(
+                        "too_long",
+                        "data",
+                        format!("{chars} знаков, можно не больше {MAX_DATA_CHARS}"),
+                        format!("{chars} characters, at most {MAX_DATA_CHARS}"),
+                    ));
+                }
                 if data.len() > MAX_COLUMNS {
                     return Err(Refusal::field(
                         "too_many",
