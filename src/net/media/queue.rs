@@ -181,8 +181,14 @@ impl QueuedMouth {
                     return;
                 };
                 if *id == playing.serial.to_string() {
+                    let paused =
+                        matches!(self.state, State::Playing(_)) && playing.running_since.is_none();
                     tell(playing.ended(0, true));
                     self.state = State::Silent;
+                    if paused {
+                        // The pause came as the last frame sounded, and outlives it: the next sound would stay in the queue.
+                        send(Out::Command(Command::Continue));
+                    }
                 }
             }
             Event::Status { queue_length, .. } => {
@@ -490,6 +496,18 @@ mod tests {
             whole: false,
         };
         assert_eq!(rig.told.take()[1..], [ended]);
+    }
+
+    #[test]
+    fn a_pause_that_comes_with_the_last_frame_does_not_outlive_the_sound() {
+        let mut rig = Rig::default();
+        rig.order(0, play(1, 500));
+        rig.order(500, SpeakerOrder::Pause);
+        rig.take_sent();
+        rig.hear(501, Event::BufferingCompleted { id: "1".into() });
+        assert_eq!(rig.take_sent(), ["CONTINUE_MEDIA"]);
+        rig.order(502, SpeakerOrder::Resume);
+        assert!(rig.take_sent().is_empty(), "the sound is over");
     }
 
     #[test]
