@@ -12,7 +12,7 @@
 //!                                                              └─ openapi  GET /api/v1/openapi.json
 //! ```
 //!
-//! The paths are one table in [`routes`], from which the router and the OpenAPI document are built; it says how a new request joins.
+//! The paths are one table in `routes`, from which the router and the OpenAPI document are built; it says how a new request joins.
 //!
 //! What HTTP needs of the rest is in [`HttpState`]: the store, the library of dialogs, and small closures for what the app
 //! joins (the parts' health and numbers, hanging up a call that is cancelled).

@@ -1,5 +1,5 @@
 //! The rules of calling: which set an order goes by, in which zones its hours are meant, and what follows an attempt. Pure:
-//! time is an argument. The verdict before an attempt is in [`super::admit`].
+//! time is an argument. The verdict before an attempt is in `admit`.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -169,7 +169,7 @@ impl Rules {
         }
     }
 
-    /// Whether there is any time at which `order` may be called, within [`super::hours::HORIZON`].
+    /// Whether there is any time at which `order` may be called, within `hours::HORIZON`.
     pub fn ever_opens(&self, order: &Order, now: Timestamp) -> bool {
         let from = order.not_before.map_or(now, |at| at.max(now));
         self.plan(order).opens(&self.days, from).is_some()
@@ -179,8 +179,8 @@ impl Rules {
     ///
     /// - `call_again(when)` of the dialog: another attempt then, even one more than `attempts` allows (the person asked
     ///   for it), but only one more in all.
-    /// - Where the set has rules by outcome: as they say, each as often as it says ([`retries`]).
-    /// - Else, where the person wasn't reached ([`retries::worth_another`]): another attempt after `retry_after`.
+    /// - Where the set has rules by outcome: as they say, each as often as it says (`retries`).
+    /// - Else, where the person wasn't reached (`retries::worth_another`): another attempt after `retry_after`.
     /// - Not more than `attempts` in all. Not outside calling hours: the attempt then is due when they begin.
     /// - No attempt is planned for `expires` or later: the order then ends with the outcome that it has.
     /// - Whoever asked not to be called isn't.

@@ -6,7 +6,7 @@
 //!          └─ ears, voices                                      beside it
 //! ```
 //!
-//! Works beside a running server, whose ports it then uses ([`visit`]), and without one, when it holds them itself for some
+//! Works beside a running server, whose ports it then uses (`visit`), and without one, when it holds them itself for some
 //! seconds. It changes nothing and rings nobody; what it writes it takes away. Each wait has its end.
 
 mod clock;
