@@ -263,6 +263,17 @@ impl FakeAsterisk {
         self.world.faults.set_delay(delay);
     }
 
+    /// Takes every AGI command so much later, as a busy machine or a slow folder would: until then the channel is read, and
+    /// ControlPlayback has no effect.
+    pub fn take_agi_late(&self, late: Duration) {
+        self.world.faults.set_agi_late(late);
+    }
+
+    /// Both-way media can't be connected so many times from now on.
+    pub fn refuse_media(&self, times: u32) {
+        self.world.faults.set_refuse_media(times);
+    }
+
     /// Sends these bytes to every AMI client.
     pub fn ami_garbage(&self, bytes: &[u8]) {
         self.world.to_managers(bytes);

@@ -33,6 +33,7 @@ mod doctor;
 mod inbound;
 mod injection;
 mod outages;
+mod pauses;
 mod phrases;
 mod recordings;
 mod reload;

@@ -285,12 +285,18 @@ impl Asterisk {
 
     /// A manager connection of the test's own.
     pub async fn ami(&self) -> (Ami, tokio_util::sync::DropGuard) {
+        self.ami_with("system,call,dtmf,user").await
+    }
+
+    /// The same, for these classes of events.
+    pub async fn ami_with(&self, events: &str) -> (Ami, tokio_util::sync::DropGuard) {
         let stop = CancellationToken::new();
-        let config = AmiConfig::new(
+        let mut config = AmiConfig::new(
             format!("127.0.0.1:{}", self.env["LAB_AMI_PORT"]),
             &self.env["LAB_AMI_USER"],
             Secret::new(self.env["LAB_AMI_SECRET"].as_str()),
         );
+        config.events = events.to_owned();
         let (ami, _) = Ami::start(config, stop.clone());
         ami.up(SOON).await.unwrap();
         (ami, stop.drop_guard())

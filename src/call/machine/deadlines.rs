@@ -10,8 +10,6 @@ use super::{CallMachine, Doing};
 const PROMPT_SLACK_MS: u64 = 10_000;
 /// Where only the recognizer heard the utterance, its text has to stand so much longer than `end_silence`, milliseconds.
 const TEXT_ONLY_MS: u64 = 2_000;
-/// A prompt is not paused in its first moments, milliseconds: Asterisk may still be opening the file, and would go on.
-const OPENING_MS: u64 = 200;
 
 impl CallMachine {
     /// When `timer` is due, if it runs in this state.
@@ -141,7 +139,7 @@ impl CallMachine {
             return None;
         }
         let guarded_ms = u.onset_ms.max(turn.first_started_ms? + guard_ms) + min_voice_ms;
-        Some(guarded_ms.max(playing.started_ms? + OPENING_MS))
+        Some(guarded_ms.max(playing.started_ms?))
     }
 
     /// When the window's utterance has lasted too long. What isn't words counts from the prompt's end: on a noisy line it

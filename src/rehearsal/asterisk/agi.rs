@@ -141,6 +141,7 @@ impl Session {
                         args: command.args.clone(),
                     };
                     self.channel.note(&self.world, what);
+                    self.world.faults.wait_for_agi().await;
                     let cut = self.channel.cut_agi.clone();
                     let executed = cut.run_until_cancelled(self.execute(&command)).await;
                     let Some(text) = executed else { return };

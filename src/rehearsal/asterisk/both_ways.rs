@@ -33,6 +33,7 @@ enum Ended {
 /// Runs it; -1 where the person hung up or nobody listened, 0 where our server ended it.
 pub(super) async fn run(world: &Arc<World>, channel: &Arc<Channel>, data: &str) -> i64 {
     let opened = match parse(data) {
+        Some(_) if world.faults.refuses_media() => Err(io::Error::other("refused on demand")),
         Some((token, address)) => open(&token, &address).await,
         None => Err(io::Error::other(format!("{data:?} is no uuid,host:port"))),
     };

@@ -127,6 +127,7 @@ pub(super) async fn dial(world: &Arc<World>, channel: &Arc<Channel>, place: &str
     let query = query.replace(',', "&");
     let address = *locked(&world.websocket);
     let opened = match address {
+        _ if world.faults.refuses_media() => Err("refused on demand".to_owned()),
         Some(address) if world.has_module("chan_websocket") => {
             let url = format!("ws://{address}/media?{query}");
             open(&url, chan_websocket::SUBPROTOCOL).await

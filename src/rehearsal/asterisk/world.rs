@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -34,6 +34,8 @@ pub(super) struct Faults {
     refuse_logins: AtomicBool,
     mute: AtomicBool,
     delay_ms: AtomicU64,
+    agi_late_ms: AtomicU64,
+    refuse_media: AtomicU32,
 }
 
 impl Faults {
@@ -59,10 +61,35 @@ impl Faults {
     }
 
     pub(super) async fn wait(&self) {
-        let ms = self.delay_ms.load(Ordering::Relaxed);
-        if ms > 0 {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
-        }
+        wait(&self.delay_ms).await;
+    }
+
+    pub(super) fn set_agi_late(&self, late: Duration) {
+        let ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
+        self.agi_late_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// Before an AGI command is done.
+    pub(super) async fn wait_for_agi(&self) {
+        wait(&self.agi_late_ms).await;
+    }
+
+    pub(super) fn set_refuse_media(&self, times: u32) {
+        self.refuse_media.store(times, Ordering::Relaxed);
+    }
+
+    /// Counts one down.
+    pub(super) fn refuses_media(&self) -> bool {
+        let (set, read) = (Ordering::Relaxed, Ordering::Relaxed);
+        let one_less = |left: u32| left.checked_sub(1);
+        self.refuse_media.fetch_update(set, read, one_less).is_ok()
+    }
+}
+
+async fn wait(ms: &AtomicU64) {
+    let ms = ms.load(Ordering::Relaxed);
+    if ms > 0 {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 }
 
