@@ -18,7 +18,7 @@ use super::parts::CallParts;
 use crate::config::MediaKind;
 use crate::ident::{ChannelId, Token};
 use crate::net::media::{Expected, FrameReceiver, LinkGuard};
-use crate::net::speaker::{Speaker, SpeakerEvent, SpeakerOrder};
+use crate::net::speaker::Speaker;
 use crate::wire::agi::Command;
 use crate::wire::ami::{Originate, Target};
 use crate::wire::app::App;
@@ -186,19 +186,4 @@ pub(super) async fn both_way(
         frames: link.frames,
         guard: link.guard,
     })
-}
-
-/// A speaker that speaks to nobody, while the person talks to somebody else: what is to be played fails at once.
-pub(super) fn mute() -> Speaker {
-    let (orders, mut queue) = mpsc::channel(4);
-    let (told, events) = mpsc::channel(4);
-    tokio::spawn(async move {
-        while let Some(order) = queue.recv().await {
-            if let SpeakerOrder::Play { id, .. } = order {
-                let reason = "the person talks to somebody else".to_owned();
-                let _ = told.send(SpeakerEvent::Failed { id, reason }).await;
-            }
-        }
-    });
-    Speaker { orders, events }
 }

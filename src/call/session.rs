@@ -120,6 +120,8 @@ struct Talk {
     opened_again: u32,
     /// The speaker ended with it.
     mute: bool,
+    /// The person talks to somebody else, and AGI is busy with that.
+    transferring: bool,
     replied: bool,
     recording: Option<String>,
 }
@@ -143,6 +145,7 @@ impl Session {
             medium_lost: None,
             opened_again: 0,
             mute: false,
+            transferring: false,
             replied: false,
             recording: None,
         };
@@ -196,7 +199,8 @@ impl Session {
                         self.medium_ended(talk);
                     }
                 },
-                () = until(talk.medium_lost), if talk.ended_by.is_none() => self.open_again(talk),
+                // Media are opened by AGI, most of them.
+                () = until(talk.medium_lost), if talk.ended_by.is_none() && !talk.transferring => self.open_again(talk),
                 told = self.pbx.next(), if talk.ended_by.is_none() => self.told(talk, told),
                 Some(job) = talk.jobs.join_next() => if let Ok(job) = job { self.job_done(talk, job) },
                 () = self.stop.cancelled(), if talk.ended_by.is_none() => self.over(talk, EndedBy::Us),
@@ -321,8 +325,10 @@ impl Session {
                 if link::is_both_way(self.pbx.medium()) {
                     // Such a medium holds AGI; it ends with its guard, and another follows the transfer.
                     self.guard = None;
-                    self.speaker = link::mute();
+                    self.speaker = Speaker::gone();
+                    talk.mute = true;
                 }
+                talk.transferring = true;
                 let transfer = self.pbx.transfer(&number, timeout_ms);
                 let again = self.pbx.medium_again();
                 talk.jobs.spawn(async move {
@@ -448,6 +454,7 @@ impl Session {
                 talk.answer(Answer::Done);
             }
             Job::Transfer(status, again) => {
+                talk.transferring = false;
                 let status = status.unwrap_or_else(|message| {
                     self.journal.note(
                         kind::FAULT,
@@ -464,12 +471,12 @@ impl Session {
                         self.connect(talk, connected);
                     }
                     // The person hung up meanwhile, mostly: Asterisk tells.
-                    Err(reason) => self
-                        .journal
-                        .note(kind::MEDIA, json!({"event": "lost", "reason": reason})),
+                    Err(reason) => self.medium_is_lost(talk, &reason),
                 }
                 talk.answer(Answer::Transfer(status));
             }
+            // It would hold AGI, which the transfer waits for; another one follows that.
+            Job::BothWays(_) if talk.transferring => {}
             Job::BothWays(Ok(connected)) => {
                 if let Some(connected) = connected {
                     self.connect(talk, connected);

@@ -66,3 +66,13 @@ pub struct Speaker {
     /// Events out. Closed when the medium is gone.
     pub events: mpsc::Receiver<SpeakerEvent>,
 }
+
+impl Speaker {
+    /// One whose medium is gone: it takes no orders.
+    pub fn gone() -> Self {
+        Self {
+            orders: mpsc::channel(1).0,
+            events: mpsc::channel(1).1,
+        }
+    }
+}

@@ -87,6 +87,12 @@ pub fn people(number: &str) -> FarEnd {
             .wait(500)
             .say(&beep())
             .wait(20_000),
+        "10" => FarEnd::answers()
+            .until_prompt_ends()
+            .until_prompt_ends()
+            .wait(200)
+            .say(&word("да"))
+            .wait(20_000),
         "11" => FarEnd::busy(),
         "12" => FarEnd::rings(),
         "13" => FarEnd::fails(Refusal::Congestion),

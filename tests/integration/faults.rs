@@ -134,6 +134,48 @@ async fn a_medium_that_breaks_in_mid_call_is_opened_again() {
     }
 }
 
+/// The colleague is busy, and the sound can't be connected again at once: what is asked then waits for it, and is heard.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_medium_that_fails_after_a_transfer_is_opened_again() {
+    for medium in [MediaKind::Audiosocket, MediaKind::ChanWebsocket] {
+        let app = TestApp::with(medium, |config| {
+            let scripts = &config.scripts.folder;
+            std::fs::create_dir_all(scripts).unwrap();
+            let script = r#"
+say("Соединяю с коллегой.");
+set("status", transfer("79000000011"));
+let answer = ask("Он занят. Передать?", #{ expect: ["yes", "no"], attempts: 1 });
+if answer.is("yes") { finish("confirmed"); }
+finish("declined");
+"#;
+            std::fs::write(scripts.join("visit.rhai"), script).unwrap();
+        })
+        .await;
+        app.order("busy", "10").await;
+        let begun = app
+            .asterisk
+            .call_that(|call| !call.prompts.is_empty())
+            .await;
+        assert!(begun.is_some());
+        app.asterisk.refuse_media(2);
+        let call = app.end_of("busy").await;
+        let events = app.events("busy").await;
+        let shown = || format!("{medium:?}: {call:#}\n{events:#?}");
+        assert_eq!(call["outcome"], "confirmed", "{}", shown());
+        assert_eq!(call["data"]["status"], "busy", "{}", shown());
+        let count = |what: &str| {
+            let of_media = events.iter().filter(|e| e["kind"] == "media");
+            of_media.filter(|e| e["data"]["event"] == what).count()
+        };
+        assert_eq!((count("lost"), count("back")), (2, 1), "{}", shown());
+        let again = |e: &&serde_json::Value| {
+            e["data"]["event"] == "again" && e["data"]["name"] == "Он занят. Передать?"
+        };
+        assert_eq!(events.iter().filter(again).count(), 1, "{}", shown());
+        app.runtime.shut_down().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_call_is_hung_up() {
     let app = TestApp::start(MediaKind::AudiosocketTap).await;
