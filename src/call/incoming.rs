@@ -6,18 +6,13 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::agi_line::AgiLine;
+use super::begun::Begun;
 use super::choice::Choice;
-use super::clock::CallClock;
-use super::hearing::{Hearing, HearingOrder};
-use super::history::kind;
-use super::journal::CallJournal;
 use super::line::{CallInfo, Direction};
-use super::link::Tap;
 use super::parts::CallParts;
 use super::session::Dialog;
 use super::summary::Summary;
 use super::talk::{self, Answered};
-use crate::asr::StreamOptions;
 use crate::ident::{CallId, ChannelId, Phone};
 use crate::net::agi::AgiConnection;
 use crate::wire::agi::{Command, Environment};
@@ -59,56 +54,17 @@ pub async fn answer(
     choice: Choice,
     stop: CancellationToken,
 ) -> Summary {
-    let clock = CallClock::start();
-    let mut journal = CallJournal::new(
-        Arc::clone(&parts.journal),
-        info.call_id.clone(),
-        info.attempt,
-        clock,
-    );
-    let options = StreamOptions {
-        call: info.call_id.to_string(),
-        phrases: Arc::clone(&choice.phrases),
-        last: false,
-    };
-    let hearing = Hearing::start(choice.of(&parts.recognizers), options, clock);
-    let entered = parts
-        .registry
-        .enter(&info.call_id, stop.clone(), hearing.orders.clone());
-    let events = parts.ami.subscribe(&info.channel_id);
-    let medium = *parts.medium.borrow();
-    journal.note(
-        kind::MEDIA,
-        serde_json::json!({"event": "chosen", "media": medium.as_str()}),
-    );
-    let tap = match Tap::begin(&parts, medium, &info.channel_id, &hearing).await {
-        Ok(tap) => tap,
-        Err(reason) => {
-            journal.note(
-                kind::MEDIA,
-                serde_json::json!({"event": "failed", "reason": reason}),
-            );
-            None
-        }
-    };
+    let mut call = Begun::new(parts, info, &choice, stop);
+    let tap = call.tap().await;
     let agi = AgiLine::start(connection);
     // Harmless where the dialplan has answered already.
     let _ = agi.execute(Command::answer()).await;
-    let _ = hearing.orders.try_send(HearingOrder::Listen);
+    call.hear_from_now();
     let answered = Answered {
-        parts,
-        info,
-        clock,
-        journal,
-        hearing,
+        call,
         decider: None,
-        events,
         agi,
         tap,
-        medium,
-        stop,
     };
-    let summary = talk::hold(answered, dialog).await;
-    drop(entered);
-    summary
+    talk::hold(answered, dialog).await
 }

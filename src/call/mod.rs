@@ -4,6 +4,7 @@
 mod agi_line;
 mod agi_speaker;
 pub mod answerer;
+mod begun;
 pub mod cause;
 pub mod choice;
 pub mod clock;

@@ -8,12 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::agi_line::AgiLine;
 use super::answerer::{Announcements, By, Decider, OnMachine};
+use super::begun::Begun;
 use super::cause::Unanswered;
 use super::choice::Choice;
-use super::clock::CallClock;
-use super::hearing::{Heard, Hearing, HearingOrder};
+use super::hearing::{Heard, HearingOrder};
 use super::history::kind;
-use super::journal::CallJournal;
 use super::line::CallInfo;
 use super::link::Tap;
 use super::parts::CallParts;
@@ -22,10 +21,8 @@ use super::session::Dialog;
 use super::summary::{Summary, outcome};
 use super::talk::{self, Answered};
 use super::trunk::TrunkLine;
-use crate::asr::StreamOptions;
-use crate::config::MediaKind;
 use crate::ident::{Phone, Token};
-use crate::net::ami::{CallEvent, Subscription};
+use crate::net::ami::CallEvent;
 use crate::phrases::Answers;
 use crate::wire::ami::{self, ChannelState, EventKind, Originate, Target};
 use crate::wire::app::App;
@@ -61,71 +58,41 @@ pub async fn place(
     choice: Choice,
     stop: CancellationToken,
 ) -> Placed {
-    let clock = CallClock::start();
-    let journal = CallJournal::new(
-        Arc::clone(&parts.journal),
-        info.call_id.clone(),
-        info.attempt,
-        clock,
-    );
-    let options = StreamOptions {
-        call: info.call_id.to_string(),
-        phrases: Arc::clone(&choice.phrases),
-        last: false,
-    };
-    let hearing = Hearing::start(choice.of(&parts.recognizers), options, clock);
-    let entered = parts
-        .registry
-        .enter(&info.call_id, stop.clone(), hearing.orders.clone());
-    let medium = *parts.medium.borrow();
-    let early = parts.calls.early_media && hearing.listens;
+    let call = Begun::new(parts, info, &choice, stop);
+    let early = call.parts.calls.early_media && call.hearing.listens;
     if early {
-        let _ = hearing.orders.try_send(HearingOrder::Early);
+        let _ = call.hearing.orders.try_send(HearingOrder::Early);
     }
     let token = Token::fresh();
     let mut attempt = Attempt {
-        events: parts.ami.subscribe(&info.channel_id),
-        agi: parts.awaited.expect(&token),
+        agi: call.parts.awaited.expect(&token),
         seen: Unanswered::default(),
         announcements: early.then(|| Announcements::new(Arc::clone(&choice.answers))),
-        on_machine: hearing
+        on_machine: call
+            .hearing
             .listens
             .then_some((Arc::clone(&choice.answers), choice.on_machine)),
         owed: 0,
         answered_ms: None,
         tap: None,
         answered: false,
-        medium,
-        parts: Arc::clone(&parts),
         trunk,
-        info,
-        clock,
-        journal,
-        hearing,
-        stop,
+        call,
     };
-    let placed = match attempt.originate(&phone, &token).await {
+    match attempt.originate(&phone, &token).await {
         Ok(()) => attempt.wait_and_talk(dialog).await,
         Err(reason) => {
-            attempt
-                .journal
-                .note(kind::FAULT, json!({"message": reason}));
-            attempt.journal.flush().await;
+            let journal = &mut attempt.call.journal;
+            journal.note(kind::FAULT, json!({"message": reason}));
+            journal.flush().await;
             Placed::NotDialed(reason)
         }
-    };
-    drop(entered);
-    placed
+    }
 }
 
 struct Attempt {
-    parts: Arc<CallParts>,
+    call: Begun,
     trunk: Arc<TrunkLine>,
-    info: CallInfo,
-    clock: CallClock,
-    journal: CallJournal,
-    hearing: Hearing,
-    events: Subscription,
     agi: super::parts::Expected,
     seen: Unanswered,
     /// What is said before the answer, where that is to be heard.
@@ -137,8 +104,6 @@ struct Attempt {
     answered_ms: Option<u64>,
     tap: Option<Tap>,
     answered: bool,
-    medium: MediaKind,
-    stop: CancellationToken,
 }
 
 /// How the wait for an answer ended.
@@ -154,21 +119,18 @@ impl Attempt {
             .and_then(|app| {
                 app.arg(&format!(
                     "agi://{}/out/{}",
-                    self.parts.agi_address,
+                    self.call.parts.agi_address,
                     token.as_str()
                 ))
             })
             .map_err(|e| e.to_string())?;
         let mut originate = Originate::new(self.trunk.channel.dial(phone), Target::App(target));
-        originate.channel_id = Some(self.info.channel_id.clone());
+        originate.channel_id = Some(self.call.info.channel_id.clone());
         originate.timeout_ms = u32::try_from(self.trunk.ring_timeout_ms).ok();
         originate.caller_id.clone_from(&self.trunk.caller_id);
-        self.journal.note(
-            kind::MEDIA,
-            json!({"event": "chosen", "media": self.medium.as_str()}),
-        );
-        self.journal.flush().await;
+        self.call.journal.flush().await;
         match self
+            .call
             .parts
             .ami
             .originate(&originate, ORIGINATE_DEADLINE)
@@ -182,38 +144,31 @@ impl Attempt {
 
     async fn wait_and_talk(mut self, dialog: Dialog) -> Placed {
         let waited = self.wait().await;
-        self.journal.flush().await;
+        self.call.journal.flush().await;
         match waited {
             Waited::Agi(connection) => {
-                self.hear_from_now();
+                self.call.hear_from_now();
                 // A Local channel can be answered before we have read its Newchannel.
                 if self.tap.is_none() {
-                    self.begin_tap().await;
+                    self.tap = self.call.tap().await;
                 }
-                self.journal.answered().await;
-                let answered_ms = self.answered_ms.unwrap_or(self.clock.now_ms());
+                self.call.journal.answered().await;
+                let answered_ms = self.answered_ms.unwrap_or(self.call.clock.now_ms());
                 let decider = self
                     .on_machine
                     .map(|(answers, on_machine)| (Decider::new(answers, answered_ms), on_machine));
                 let answered = Answered {
-                    parts: self.parts,
-                    info: self.info,
-                    clock: self.clock,
-                    journal: self.journal,
-                    hearing: self.hearing,
+                    call: self.call,
                     decider,
-                    events: self.events,
                     agi: AgiLine::start(*connection),
                     tap: self.tap,
-                    medium: self.medium,
-                    stop: self.stop,
                 };
                 Placed::Ended(Box::new(talk::hold(answered, dialog).await))
             }
             Waited::Unanswered => {
                 self.await_announcement().await;
                 self.tell_announced();
-                let outcome = if self.stop.is_cancelled() {
+                let outcome = if self.call.stop.is_cancelled() {
                     outcome::RUNTIME_ERROR
                 } else {
                     self.seen.outcome()
@@ -221,14 +176,16 @@ impl Attempt {
                 Placed::Ended(Box::new(self.end(outcome).await))
             }
             Waited::Failed(reason) => {
-                self.journal.note(kind::FAULT, json!({"message": reason}));
+                self.call
+                    .journal
+                    .note(kind::FAULT, json!({"message": reason}));
                 Placed::Ended(Box::new(self.end(outcome::RUNTIME_ERROR).await))
             }
         }
     }
 
     async fn end(&mut self, outcome: &str) -> Summary {
-        self.journal.flush().await;
+        self.call.journal.flush().await;
         Summary {
             outcome: outcome.to_owned(),
             data: Map::new(),
@@ -254,7 +211,7 @@ impl Attempt {
                     Ok(connection) => Waited::Agi(Box::new(connection)),
                     Err(_) => Waited::Failed("the AGI server is gone".to_owned()),
                 },
-                told = self.events.next() => match told {
+                told = self.call.events.next() => match told {
                     CallEvent::Event(event) => {
                         let was_answered = self.answered;
                         if self.see(&event).await && !ending {
@@ -269,17 +226,17 @@ impl Attempt {
                         }
                     }
                     CallEvent::Link(notice) => {
-                        self.journal.note(kind::ASTERISK, json!({"event": format!("AMI link: {notice:?}")}));
-                        if let Some(reason) = lost(&self.parts, &self.info.channel_id, &notice).await {
+                        self.call.journal.note(kind::ASTERISK, json!({"event": format!("AMI link: {notice:?}")}));
+                        if let Some(reason) = lost(&self.call.parts, &self.call.info.channel_id, &notice).await {
                             return Waited::Failed(reason);
                         }
                     }
                 },
-                heard = self.hearing.next(), if self.announcements.is_some() && !self.answered => {
+                heard = self.call.hearing.next(), if self.announcements.is_some() && !self.answered => {
                     self.heard_early(heard);
-                    self.journal.flush_due().await;
+                    self.call.journal.flush_due().await;
                 }
-                () = self.stop.cancelled(), if !ending => {
+                () = self.call.stop.cancelled(), if !ending => {
                     self.seen.we_hung_up = true;
                     ending = true;
                     deadline = tokio::time::Instant::now() + OTHERS_FOLLOW;
@@ -287,9 +244,9 @@ impl Attempt {
                 }
                 () = tokio::time::sleep_until(deadline) => {
                     if ending {
-                        if self.answered && !self.stop.is_cancelled() {
+                        if self.answered && !self.call.stop.is_cancelled() {
                             return Waited::Failed(format!(
-                                "answered, but Asterisk did not connect to agi://{}: can it reach us?", self.parts.agi_address));
+                                "answered, but Asterisk did not connect to agi://{}: can it reach us?", self.call.parts.agi_address));
                         }
                         return Waited::Unanswered;
                     }
@@ -304,18 +261,18 @@ impl Attempt {
 
     /// Takes an event in; tells whether it tells the end.
     async fn see(&mut self, event: &Arc<ami::Event>) -> bool {
-        let ours = event.value("Uniqueid") == Some(self.info.channel_id.as_str());
-        self.journal.note(kind::ASTERISK, Arc::clone(event));
+        let ours = event.value("Uniqueid") == Some(self.call.info.channel_id.as_str());
+        self.call.journal.note(kind::ASTERISK, Arc::clone(event));
         let ends = match event.kind() {
             EventKind::Newchannel { .. } if ours => {
-                self.begin_tap().await;
+                self.tap = self.call.tap().await;
                 false
             }
             EventKind::Newstate { state } if ours => {
                 match state {
                     ChannelState::Ringing | ChannelState::Ring if !self.seen.rang => {
                         self.seen.rang = true;
-                        self.journal.ringing().await;
+                        self.call.journal.ringing().await;
                     }
                     ChannelState::Up => self.up(),
                     _ => {}
@@ -346,7 +303,7 @@ impl Attempt {
             }
             _ => false,
         };
-        self.journal.flush().await;
+        self.call.journal.flush().await;
         ends
     }
 
@@ -354,13 +311,13 @@ impl Attempt {
     fn heard_early(&mut self, heard: Heard) {
         match heard {
             Heard::Early { text, is_final } => {
-                let now_ms = self.clock.now_ms();
+                let now_ms = self.call.clock.now_ms();
                 if let Some(announcements) = &mut self.announcements {
                     announcements.text(text.as_str(), is_final, now_ms);
                 }
                 if is_final {
                     self.owed = self.owed.saturating_sub(1);
-                    self.journal.note(
+                    self.call.journal.note(
                         kind::ANSWERER,
                         json!({"event": "announced", "text": text.as_str()}),
                     );
@@ -368,9 +325,10 @@ impl Attempt {
             }
             Heard::EarlyVoice => self.owed += 1,
             Heard::Recognizer { name, note } => self
+                .call
                 .journal
                 .note(kind::RECOGNIZER, json!({"name": name, "event": note})),
-            Heard::Audio { note } => self.journal.note(kind::MEDIA, json!({"event": note})),
+            Heard::Audio { note } => self.call.journal.note(kind::MEDIA, json!({"event": note})),
             _ => {}
         }
     }
@@ -381,13 +339,17 @@ impl Attempt {
             return;
         }
         // What waits already.
-        while let Ok(heard) = tokio::time::timeout(Duration::ZERO, self.hearing.next()).await {
+        while let Ok(heard) = tokio::time::timeout(Duration::ZERO, self.call.hearing.next()).await {
             self.heard_early(heard);
         }
-        let _ = self.hearing.orders.try_send(HearingOrder::EndUtterance);
+        let _ = self
+            .call
+            .hearing
+            .orders
+            .try_send(HearingOrder::EndUtterance);
         let deadline = tokio::time::Instant::now() + TEXT_FOLLOWS;
         while self.owed > 0
-            && let Ok(heard) = tokio::time::timeout_at(deadline, self.hearing.next()).await
+            && let Ok(heard) = tokio::time::timeout_at(deadline, self.call.hearing.next()).await
         {
             self.heard_early(heard);
         }
@@ -397,8 +359,8 @@ impl Attempt {
     fn tell_announced(&mut self) {
         let said = self.announcements.take().and_then(|a| a.said());
         self.seen.announced = said.as_ref().map(|said| said.what);
-        for (name, seconds) in self.hearing.sent.seconds() {
-            self.journal.note(
+        for (name, seconds) in self.call.hearing.sent.seconds() {
+            self.call.journal.note(
                 kind::RECOGNIZER,
                 json!({"name": name, "event": "sent", "seconds": seconds}),
             );
@@ -416,43 +378,24 @@ impl Attempt {
             "event": "verdict", "who": outcome, "by": by.as_str(), "before_answer": true,
             "phrase": said.map(|said| said.phrase),
         });
-        self.parts.answerers.observe(&verdict);
-        self.journal.note(kind::ANSWERER, verdict);
+        self.call.parts.answerers.observe(&verdict);
+        self.call.journal.note(kind::ANSWERER, verdict);
     }
 
-    /// The person answered: not a word from here on is lost, though AGI has yet to connect.
+    /// The person answered, though AGI has yet to connect.
     fn up(&mut self) {
         self.answered = true;
-        self.answered_ms.get_or_insert(self.clock.now_ms());
-        self.hear_from_now();
-    }
-
-    fn hear_from_now(&mut self) {
-        let _ = self.hearing.orders.try_send(HearingOrder::Listen);
-    }
-
-    async fn begin_tap(&mut self) {
-        let tap = Tap::begin(
-            &self.parts,
-            self.medium,
-            &self.info.channel_id,
-            &self.hearing,
-        );
-        match tap.await {
-            Ok(tap) => self.tap = tap,
-            Err(reason) => self
-                .journal
-                .note(kind::MEDIA, json!({"event": "failed", "reason": reason})),
-        }
+        self.answered_ms.get_or_insert(self.call.clock.now_ms());
+        self.call.hear_from_now();
     }
 
     async fn hang_up(&self) {
-        let ami = &self.parts.ami;
+        let ami = &self.call.parts.ami;
         if let Err(error) = ami
-            .hang_up(&self.info.channel_id, 16, ORIGINATE_DEADLINE)
+            .hang_up(&self.call.info.channel_id, 16, ORIGINATE_DEADLINE)
             .await
         {
-            tracing::warn!(call = %self.info.call_id, %error, "a call that rings can't be hung up");
+            tracing::warn!(call = %self.call.info.call_id, %error, "a call that rings can't be hung up");
         }
     }
 }

@@ -5,23 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::agi_line::AgiLine;
 use super::agi_speaker;
 use super::answerer::{Decider, OnMachine};
-use super::clock::CallClock;
-use super::hearing::{Hearing, HearingOrder};
+use super::begun::Begun;
+use super::hearing::HearingOrder;
 use super::history::kind;
 use super::journal::CallJournal;
 use super::line::CallInfo;
 use super::link::{self, Tap};
-use super::parts::CallParts;
 use super::pbx::Pbx;
 use super::session::{Dialog, Session, Talked};
 use super::summary::{Summary, outcome};
 use crate::config::MediaKind;
-use crate::net::ami::{AmiState, Subscription};
+use crate::net::ami::AmiState;
 use crate::net::media::LinkGuard;
 use crate::net::speaker::Speaker;
 
@@ -30,74 +28,62 @@ const HANG_UP_FOLLOWS: Duration = Duration::from_secs(2);
 
 /// A call whose person is there.
 pub(super) struct Answered {
-    pub(super) parts: Arc<CallParts>,
-    pub(super) info: CallInfo,
-    pub(super) clock: CallClock,
-    pub(super) journal: CallJournal,
-    pub(super) hearing: Hearing,
+    pub(super) call: Begun,
     /// Who answered is to be found out.
     pub(super) decider: Option<(Decider, OnMachine)>,
-    pub(super) events: Subscription,
     pub(super) agi: AgiLine,
     pub(super) tap: Option<Tap>,
-    pub(super) medium: MediaKind,
-    pub(super) stop: CancellationToken,
 }
 
 /// Holds the dialog and ends the call.
 pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
-    let began_ms = answered.clock.now_ms();
-    let medium = answered.medium;
-    let (speaker, guard) = match connect(&mut answered).await {
+    let began_ms = answered.call.clock.now_ms();
+    let connected = connect(&mut answered).await;
+    let Answered {
+        call,
+        decider,
+        agi,
+        tap,
+    } = answered;
+    let Begun {
+        parts,
+        info,
+        clock,
+        mut journal,
+        hearing,
+        events,
+        medium,
+        stop,
+        entered: _entered,
+    } = call;
+    let mut pbx = Pbx::new(&parts, info.channel_id.clone(), agi, events, tap, medium);
+    let (speaker, guard) = match connected {
         Ok(connected) => connected,
         Err(reason) => {
-            answered.journal.note(
+            journal.note(
                 kind::FAULT,
                 json!({"message": format!("{}: {reason}", medium.as_str())}),
             );
-            let mut pbx = Pbx::new(
-                &answered.parts,
-                answered.info.channel_id.clone(),
-                answered.agi,
-                answered.events,
-                answered.tap,
-                medium,
-            );
-            let cause = end_channel(&mut pbx, &mut answered.journal).await;
-            return summary(
-                &answered.info,
-                None,
-                cause,
-                outcome::RUNTIME_ERROR.to_owned(),
-                0,
-                answered.journal,
-            )
-            .await;
+            let cause = end_channel(&mut pbx, &mut journal).await;
+            let outcome = outcome::RUNTIME_ERROR.to_owned();
+            return summary(&info, None, cause, outcome, 0, journal).await;
         }
     };
-    let pbx = Pbx::new(
-        &answered.parts,
-        answered.info.channel_id.clone(),
-        answered.agi,
-        answered.events,
-        answered.tap,
-        medium,
-    );
-    let sent = answered.hearing.sent.clone();
-    let info = Arc::new(answered.info);
+    let sent = hearing.sent.clone();
+    let info = Arc::new(info);
     let session = Box::new(Session {
         info: Arc::clone(&info),
-        clock: answered.clock,
+        clock,
         speaker,
         guard,
-        hearing: answered.hearing,
-        decider: answered.decider,
+        hearing,
+        decider,
         pbx,
-        prompts: Arc::clone(&answered.parts.prompts),
-        journal: answered.journal,
-        stop: answered.stop,
-        longest: Duration::from_millis(answered.parts.calls.longest_ms),
-        fallback: answered.parts.calls.fallback.clone(),
+        prompts: Arc::clone(&parts.prompts),
+        journal,
+        stop,
+        longest: Duration::from_millis(parts.calls.longest_ms),
+        fallback: parts.calls.fallback.clone(),
     });
     let (talked, mut journal, mut pbx) = session.talk(dialog).await;
     for (name, seconds) in sent.seconds() {
@@ -106,7 +92,7 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
             json!({"name": name, "event": "sent", "seconds": seconds}),
         );
     }
-    let talk_ms = answered.clock.now_ms().saturating_sub(began_ms);
+    let talk_ms = clock.now_ms().saturating_sub(began_ms);
     let cause = end_channel(&mut pbx, &mut journal).await;
     let outcome = talked.end.outcome_after(talked.by, talked.replied);
     summary(&info, Some(talked), cause, outcome, talk_ms, journal).await
@@ -114,18 +100,19 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
 
 /// Connects the medium; gives the speaker, and what keeps a both-way medium open.
 async fn connect(answered: &mut Answered) -> Result<(Speaker, Option<LinkGuard>), String> {
-    let (parts, agi) = (&answered.parts, &answered.agi);
-    let hearing = &answered.hearing.orders;
-    if link::is_both_way(answered.medium) {
-        let connected = link::both_way(Arc::clone(parts), agi.clone(), answered.medium).await?;
-        let _ = hearing.try_send(HearingOrder::Frames(connected.frames));
+    let (call, agi) = (&answered.call, &answered.agi);
+    let (parts, hearing) = (&call.parts, &call.hearing);
+    if link::is_both_way(call.medium) {
+        let connected = link::both_way(Arc::clone(parts), agi.clone(), call.medium).await?;
+        let frames = HearingOrder::Frames(connected.frames);
+        let _ = hearing.orders.try_send(frames);
         return Ok((connected.speaker, Some(connected.guard)));
     }
-    if answered.medium == MediaKind::Audiofork && answered.hearing.listens {
-        answered.tap = Some(Tap::fork(parts, agi, hearing.clone()).await?);
+    if call.medium == MediaKind::Audiofork && hearing.listens {
+        answered.tap = Some(Tap::fork(parts, agi, hearing.orders.clone()).await?);
     }
     let (ami, files) = (parts.ami.clone(), Arc::clone(&parts.files));
-    let speaker = agi_speaker::start(agi.clone(), ami, files, answered.info.channel_id.clone());
+    let speaker = agi_speaker::start(agi.clone(), ami, files, call.info.channel_id.clone());
     Ok((speaker, None))
 }
 
