@@ -21,7 +21,7 @@ pub(super) struct Vacancy {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Offer {
     pub(super) trunks: Arc<Trunks>,
     /// Of each trunk: by calls at once, by rate, by back-off.

@@ -78,7 +78,12 @@ pub(super) fn add(
 }
 
 pub(super) fn add_incoming(tx: &mut Tx<'_>, info: &CallInfo, at: Timestamp) -> Result<()> {
-    if row::standing(tx.conn, &info.call_id)?.is_some() {
+    let known = "SELECT 1 FROM calls WHERE id = ?1";
+    if tx
+        .conn
+        .prepare_cached(known)?
+        .exists([info.call_id.as_str()])?
+    {
         return Err(StoreError::Exists {
             id: info.call_id.to_string(),
         });
@@ -114,6 +119,7 @@ pub(super) fn add_incoming(tx: &mut Tx<'_>, info: &CallInfo, at: Timestamp) -> R
             "INSERT INTO attempts (call_n, attempt, channel_id, started, answered) VALUES (?1, ?2, ?3, ?4, ?4)",
         )?
         .execute(params![n, info.attempt, info.channel_id.as_str(), ms(at)])?;
+    tx.tails.begun(&info.call_id, n);
     let data = json!({"event": "came_in", "channel_id": info.channel_id.as_str()});
     events::put(tx, n, info.attempt, kind::ATTEMPT, at, data)?;
     changes::put(tx, n)
@@ -260,7 +266,7 @@ pub(super) fn attempt_ended(
     id: &CallId,
     attempt: u32,
     summary: &Summary,
-    then: Then,
+    then: &Then,
     at: Timestamp,
 ) -> Result<Status> {
     let call = going_on(tx, id, attempt)?;
@@ -287,10 +293,10 @@ pub(super) fn attempt_ended(
     if summary.answered {
         put_some(&mut data, "talk_ms", Some(summary.talk_ms));
     }
-    if let Then::Retry { at, .. } = &then {
+    if let Then::Retry { at, .. } = then {
         put_some(&mut data, "next_attempt", Some(at.to_string()));
     }
-    if let Then::Retry { reason, .. } | Then::GiveUp { reason } = &then {
+    if let Then::Retry { reason, .. } | Then::GiveUp { reason } = then {
         put_some(&mut data, "rule", Some(reason.rule.as_str()));
         put_some(&mut data, "text", Some(reason.text.as_str()));
     }
@@ -306,7 +312,7 @@ pub(super) fn attempt_ended(
     let (status, due, waits) = match then {
         _ if cancelled => (Status::Cancelled, None, None),
         Then::Finish | Then::GiveUp { .. } => (Status::Finished, None, None),
-        Then::Retry { at, reason } => (Status::Queued, Some(at), Some(reason)),
+        Then::Retry { at, reason } => (Status::Queued, Some(*at), Some(reason)),
     };
     // One update of the row, whose indexes are dear: the same as `close` and `queue_again`, with the attempt's outcome.
     tx.conn
@@ -323,7 +329,7 @@ pub(super) fn attempt_ended(
             summary.outcome,
             text(&summary.data),
             summary.recording,
-            waits.map(|reason: Reason| take::waits_text(&reason, None)),
+            waits.map(|reason| take::waits_text(reason, None)),
         ])?;
     changes::put(tx, call.n)?;
     if let Some(reason) = &summary.do_not_call {

@@ -11,7 +11,7 @@ use super::error::Result;
 use super::row::ms;
 
 /// What there is room for; asked order by order while a look goes on.
-pub trait Seats: Send + 'static {
+pub trait Seats: Clone + Send + 'static {
     /// So many more may begin in all.
     fn left(&self) -> usize;
     /// Whether one more of that dialog may. No: its lanes are left out of this look.

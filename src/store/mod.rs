@@ -294,7 +294,7 @@ impl Store {
         let admit = Arc::clone(admit);
         self.inner
             .writer
-            .write(move |tx| take::take_seated(tx, now, seats, &*admit))
+            .write(move |tx| take::take_seated(tx, now, seats.clone(), &*admit))
             .await
     }
 
@@ -360,7 +360,7 @@ impl Store {
         let ended = self
             .inner
             .writer
-            .write_soon(move |tx| calls::attempt_ended(tx, &id, attempt, &summary, then, at))
+            .write_soon(move |tx| calls::attempt_ended(tx, &id, attempt, &summary, &then, at))
             .await;
         if ended.is_ok() {
             self.inner.told.ended.count(&outcome);

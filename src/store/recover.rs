@@ -66,7 +66,7 @@ pub(super) fn recover(
                 recording: None,
             };
             let (id, attempt) = (&recovered.id, cut.call.attempt);
-            match calls::attempt_ended(tx, id, attempt, &summary, Then::Finish, now)? {
+            match calls::attempt_ended(tx, id, attempt, &summary, &Then::Finish, now)? {
                 Status::Cancelled => Fate::Cancelled,
                 _ => Fate::Closed,
             }

@@ -121,6 +121,9 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
         .map_err(failed)?;
     conn.pragma_update(None, "foreign_keys", true)
         .map_err(failed)?;
+    // What a savepoint could undo is kept in memory: SQLite's own place for it is a file of 4 KiB writes.
+    conn.pragma_update(None, "temp_store", "MEMORY")
+        .map_err(failed)?;
     // A log that grew once gives its room back.
     conn.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
         .map_err(failed)?;

@@ -37,6 +37,14 @@ impl Tails {
         Ok(n)
     }
 
+    /// A call that has just been written: it has no lines yet.
+    pub(super) fn begun(&mut self, id: &CallId, n: i64) {
+        if self.numbers.len() < MOST && self.lines.len() < MOST {
+            self.numbers.insert(id.clone(), n);
+            self.lines.insert(n, 0);
+        }
+    }
+
     /// Takes numbers for `more` lines; gives the last one before them.
     pub(super) fn take(&mut self, conn: &Connection, n: i64, more: u64) -> Result<u64> {
         let last = match self.lines.get(&n) {

@@ -39,6 +39,14 @@ pub(super) struct Tx<'a> {
     pub(super) deliver: bool,
 }
 
+impl Tx<'_> {
+    /// What was done in it is rolled back.
+    fn undone(&mut self, cursor: i64) {
+        self.tails.forget_all();
+        (self.cursor, self.wake, self.events_lost, self.deliver) = (cursor, false, 0, false);
+    }
+}
+
 /// How a job wants to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Durable {
@@ -47,24 +55,24 @@ pub(super) enum Durable {
     /// In the log some [`LINGER`] later: survives the process from then on, reaches the disk with the next durable job or
     /// checkpoint.
     Later,
-    /// A line of history: as [`Durable::Later`], and it stands or falls with the lines beside it, because a savepoint for
-    /// each would cost more than the line.
+    /// A line of history: as [`Durable::Later`], and where something fails it stands or falls with the lines beside it.
     Line,
 }
 
-type Work<T> = Box<dyn FnOnce(&mut Tx<'_>) -> Result<T> + Send>;
+/// Done again from the start where the transaction had to be rolled back.
+type Work<T> = Box<dyn FnMut(&mut Tx<'_>) -> Result<T> + Send>;
 
 /// One thing to write, and who waits for its answer.
 struct Job<T> {
     durable: Durable,
-    work: Option<Work<T>>,
+    work: Work<T>,
     result: Option<Result<T>>,
     answer: Option<oneshot::Sender<Result<T>>>,
 }
 
 trait AnyJob: Send {
     fn durable(&self) -> Durable;
-    /// Does the work; `false`: it failed, and what it wrote is to be rolled back.
+    /// Does the work, once more after a rollback; `false`: it failed, and what it wrote is to be rolled back.
     fn work(&mut self, tx: &mut Tx<'_>) -> bool;
     fn answer(self: Box<Self>, committed: Result<()>);
 }
@@ -75,10 +83,7 @@ impl<T: Send> AnyJob for Job<T> {
     }
 
     fn work(&mut self, tx: &mut Tx<'_>) -> bool {
-        let result = self
-            .work
-            .take()
-            .map_or(Err(StoreError::Closed), |work| work(tx));
+        let result = (self.work)(tx);
         let good = result.is_ok();
         self.result = Some(result);
         good
@@ -218,13 +223,13 @@ impl Writer {
 
     async fn answered<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
         hurry: bool,
     ) -> Result<T> {
         let (answer, committed) = oneshot::channel();
         let job = Job {
             durable: Durable::Yes,
-            work: Some(Box::new(work)),
+            work: Box::new(work),
             result: None,
             answer: Some(answer),
         };
@@ -235,7 +240,7 @@ impl Writer {
     /// Writes and waits for the commit.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.answered(work, true).await
     }
@@ -243,7 +248,7 @@ impl Writer {
     /// The same for whom [`LINGER`] more is nothing.
     pub(super) async fn write_soon<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.answered(work, false).await
     }
@@ -252,11 +257,11 @@ impl Writer {
     pub(super) async fn hand_over(
         &self,
         durable: Durable,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<()> + Send + 'static,
+        work: impl FnMut(&mut Tx<'_>) -> Result<()> + Send + 'static,
     ) -> Result<()> {
         let job = Job {
             durable,
-            work: Some(Box::new(work)),
+            work: Box::new(work),
             result: None,
             answer: None,
         };
@@ -320,7 +325,7 @@ enum Synced {
     Normal,
 }
 
-/// One transaction of many jobs. A job that fails is rolled back alone.
+/// One transaction of many jobs. A job that fails takes no other with it.
 fn commit(
     conn: &Connection,
     batch: &mut [Box<dyn AnyJob>],
@@ -338,10 +343,11 @@ fn commit(
         conn.pragma_update(None, "synchronous", level)?;
         *synced = wanted;
     }
+    let cursor = *told.cursor.borrow();
     let mut tx = Tx {
         conn,
         tails,
-        cursor: *told.cursor.borrow(),
+        cursor,
         wake: false,
         events_lost: 0,
         callbacks: Arc::clone(
@@ -353,7 +359,11 @@ fn commit(
         deliver: false,
     };
     run(conn, "BEGIN IMMEDIATE")?;
-    let worked = work(&mut tx, batch).and_then(|()| run(conn, "COMMIT"));
+    let worked = match work(&mut tx, batch) {
+        true => Ok(()),
+        false => work_apart(&mut tx, batch, cursor),
+    };
+    let worked = worked.and_then(|()| run(conn, "COMMIT"));
     if let Err(error) = worked {
         // SQLite may have rolled back already, as it does where the disk is full.
         if !conn.is_autocommit() {
@@ -377,8 +387,24 @@ fn commit(
     Ok(())
 }
 
-/// Each job, and each run of lines between them, stands or falls by itself.
-fn work(tx: &mut Tx<'_>, batch: &mut [Box<dyn AnyJob>]) -> Result<()> {
+/// All jobs on each other, in the hope that none fails after it has written: a savepoint for each would cost as much as
+/// the job. `false`: one did.
+fn work(tx: &mut Tx<'_>, batch: &mut [Box<dyn AnyJob>]) -> bool {
+    batch.iter_mut().all(|job| {
+        let before = tx.conn.total_changes();
+        // A refusal has written nothing; and the transaction goes on, as it doesn't where the disk is full.
+        job.work(tx) || (tx.conn.total_changes() == before && !tx.conn.is_autocommit())
+    })
+}
+
+/// From the start once more: each job, and each run of lines between them, stands or falls by itself.
+fn work_apart(tx: &mut Tx<'_>, batch: &mut [Box<dyn AnyJob>], cursor: i64) -> Result<()> {
+    // SQLite may have rolled back already, as it does where the disk is full.
+    if !tx.conn.is_autocommit() {
+        run(tx.conn, "ROLLBACK")?;
+    }
+    tx.undone(cursor);
+    run(tx.conn, "BEGIN IMMEDIATE")?;
     for jobs in
         batch.chunk_by_mut(|a, b| a.durable() == Durable::Line && b.durable() == Durable::Line)
     {

@@ -7,6 +7,7 @@ use crate::store::lanes;
 use crate::store::{Seat, Seats};
 
 /// Room for so many, of some dialogs only.
+#[derive(Clone)]
 struct Only {
     left: usize,
     dialogs: &'static [&'static str],
