@@ -179,3 +179,49 @@ async fn ten_thousand_orders() {
     std::io::stdout().write_all(out.as_bytes()).unwrap();
     assert!(batched < Duration::from_secs(60), "{out}");
 }
+
+/// Jobs are done together in the hope that none fails; one that fails after it has written takes no other with it, and
+/// none is done twice in the end.
+#[tokio::test]
+async fn a_job_that_fails_takes_no_other_with_it() {
+    let place = Place::new();
+    let store = place.open();
+    let cursor = *store.newest_change().borrow();
+    // The writer is held until all of them stand in one batch.
+    let (go, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let holding = store.clone();
+    let holds = tokio::spawn(async move {
+        let work = move |_: &mut Tx<'_>| {
+            let _ = held.lock().unwrap().recv();
+            Ok(())
+        };
+        holding.inner.writer.write(work).await
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let fails = |tx: &mut Tx<'_>| {
+        calls::add(tx, &order("half"), "", "hash", at(0))?;
+        Err::<(), _>(StoreError::Closed)
+    };
+    let refuses = |_: &mut Tx<'_>| Err::<(), _>(StoreError::Exists { id: "x".to_owned() });
+    let (first, second) = (order("first"), order("second"));
+    let (a, b, c, d, ()) = tokio::join!(
+        store.add_order(&first, "hash", at(0)),
+        store.inner.writer.write(fails),
+        store.inner.writer.write(refuses),
+        store.add_order(&second, "hash", at(0)),
+        async { go.send(()).unwrap() }
+    );
+    holds.await.unwrap().unwrap();
+    assert!(matches!(a, Ok(Added::New(_))), "{a:?}");
+    assert!(matches!(b, Err(StoreError::Closed)), "{b:?}");
+    assert!(matches!(c, Err(StoreError::Exists { .. })), "{c:?}");
+    assert!(matches!(d, Ok(Added::New(_))), "{d:?}");
+    assert!(store.call(&id("half")).await.unwrap().is_none());
+    let (changes, last) = store.changes(cursor, 10).await.unwrap();
+    let ids: Vec<_> = changes.iter().map(|change| change.id.as_str()).collect();
+    assert_eq!(ids, ["first", "second"]);
+    assert_eq!(*store.newest_change().borrow(), last);
+    let lines = store.events(&id("second"), 0, 10).await.unwrap().unwrap();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
