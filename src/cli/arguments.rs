@@ -140,6 +140,17 @@ pub(super) enum Command {
     Definitions(Definitions),
 }
 
+/// Which running server is asked.
+#[derive(Args, Debug)]
+pub(super) struct Server {
+    /// Адрес сервера; без ключа — http://127.0.0.1:8080
+    #[arg(long, value_name = "АДРЕС", default_value = "http://127.0.0.1:8080", hide_default_value = true, help_heading = KEYS)]
+    pub(super) url: String,
+    /// Токен из http.tokens; без ключа — из переменной окружения GOVORUN_TOKEN
+    #[arg(long, value_name = "ТОКЕН", help_heading = KEYS)]
+    pub(super) token: Option<String>,
+}
+
 /// `rollback`
 #[derive(Args, Debug)]
 pub(super) struct Rollback {
@@ -149,12 +160,8 @@ pub(super) struct Rollback {
     /// Только показать, какие версии есть
     #[arg(long, help_heading = KEYS)]
     pub(super) list: bool,
-    /// Адрес сервера; без ключа — http://127.0.0.1:8080
-    #[arg(long, value_name = "АДРЕС", default_value = "http://127.0.0.1:8080", hide_default_value = true, help_heading = KEYS)]
-    pub(super) url: String,
-    /// Токен из http.tokens; без ключа — из переменной окружения GOVORUN_TOKEN
-    #[arg(long, value_name = "ТОКЕН", help_heading = KEYS)]
-    pub(super) token: Option<String>,
+    #[command(flatten)]
+    pub(super) server: Server,
 }
 
 /// `drain`
@@ -169,12 +176,8 @@ pub(super) struct Drain {
     /// Не ждать конца начатых звонков
     #[arg(long, conflicts_with_all = ["off", "show"], help_heading = KEYS)]
     pub(super) no_wait: bool,
-    /// Адрес сервера; без ключа — http://127.0.0.1:8080
-    #[arg(long, value_name = "АДРЕС", default_value = "http://127.0.0.1:8080", hide_default_value = true, help_heading = KEYS)]
-    pub(super) url: String,
-    /// Токен из http.tokens; без ключа — из переменной окружения GOVORUN_TOKEN
-    #[arg(long, value_name = "ТОКЕН", help_heading = KEYS)]
-    pub(super) token: Option<String>,
+    #[command(flatten)]
+    pub(super) server: Server,
 }
 
 /// `definitions`
@@ -356,12 +359,8 @@ pub(super) struct Call {
     /// Параметры диалога
     #[arg(value_name = "имя=значение", value_parser = param, help_heading = NAMED, display_order = 3)]
     pub(super) params: Vec<(String, String)>,
-    /// Адрес сервера; без ключа — http://127.0.0.1:8080
-    #[arg(long, value_name = "АДРЕС", default_value = "http://127.0.0.1:8080", hide_default_value = true, help_heading = KEYS)]
-    pub(super) url: String,
-    /// Токен из http.tokens; без ключа — из переменной окружения GOVORUN_TOKEN
-    #[arg(long, value_name = "ТОКЕН", help_heading = KEYS)]
-    pub(super) token: Option<String>,
+    #[command(flatten)]
+    pub(super) server: Server,
     /// Свой номер заказа: повтор с тем же номером не закажет второго звонка
     #[arg(long, value_name = "НОМЕР", help_heading = KEYS)]
     pub(super) id: Option<String>,

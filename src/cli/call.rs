@@ -20,11 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs it.
 pub(super) async fn run(wanted: Call) -> Ended {
-    let token = wanted
-        .token
-        .clone()
-        .or_else(|| std::env::var("GOVORUN_TOKEN").ok());
-    let client = match Client::new(&wanted.url, token.filter(|token| !token.is_empty())) {
+    let client = match Client::of(&wanted.server) {
         Ok(client) => client,
         Err(error) => return wrong_use::told(&error.to_string()),
     };
@@ -41,7 +37,7 @@ pub(super) async fn run(wanted: Call) -> Ended {
             screen::line("");
             screen::line(&format!(
                 "Больше не следим; звонок {id} идёт своим чередом. Отменить его: curl -X DELETE {}/api/v1/calls/{id}",
-                wanted.url.trim_end_matches('/')
+                wanted.server.url.trim_end_matches('/')
             ));
             Ended::Sound
         }

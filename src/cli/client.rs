@@ -9,6 +9,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use super::arguments::Server;
+
 /// A server that doesn't answer within this is not there.
 const DEADLINE: Duration = Duration::from_secs(15);
 /// Longest answer, bytes.
@@ -74,6 +76,15 @@ fn refused(status: u16, message: &str, field: Option<&str>) -> String {
 }
 
 impl Client {
+    /// Of the server that was named; without a token the environment's.
+    pub(super) fn of(server: &Server) -> Result<Self, ClientError> {
+        let token = server
+            .token
+            .clone()
+            .or_else(|| std::env::var("GOVORUN_TOKEN").ok());
+        Self::new(&server.url, token.filter(|token| !token.is_empty()))
+    }
+
     /// Of the server at `url`.
     pub(super) fn new(url: &str, token: Option<String>) -> Result<Self, ClientError> {
         let Some(rest) = url.trim().strip_prefix("http://") else {

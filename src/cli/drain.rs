@@ -15,11 +15,7 @@ const BEAT: Duration = Duration::from_secs(1);
 
 /// Runs it.
 pub(super) async fn run(wanted: Drain) -> Ended {
-    let token = wanted
-        .token
-        .clone()
-        .or_else(|| std::env::var("GOVORUN_TOKEN").ok());
-    let client = match Client::new(&wanted.url, token.filter(|token| !token.is_empty())) {
+    let client = match Client::of(&wanted.server) {
         Ok(client) => client,
         Err(error) => return wrong_use::told(&error.to_string()),
     };

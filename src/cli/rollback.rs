@@ -9,10 +9,6 @@ use super::{Ended, screen, wrong_use};
 
 /// Runs it.
 pub(super) async fn run(wanted: Rollback) -> Ended {
-    let token = wanted
-        .token
-        .clone()
-        .or_else(|| std::env::var("GOVORUN_TOKEN").ok());
     let good = |c: char| c.is_ascii_alphanumeric();
     if let Some(version) = &wanted.version
         && !version.chars().all(good)
@@ -21,7 +17,7 @@ pub(super) async fn run(wanted: Rollback) -> Ended {
             "версии «{version}» не бывает: версия — это 12 знаков; какие есть, скажет govorun rollback --list"
         ));
     }
-    let client = match Client::new(&wanted.url, token.filter(|token| !token.is_empty())) {
+    let client = match Client::of(&wanted.server) {
         Ok(client) => client,
         Err(error) => return wrong_use::told(&error.to_string()),
     };

@@ -10,38 +10,32 @@ use axum::routing::get;
 use serde_json::{Value, json};
 
 use super::orders::{answer, path_id};
+use super::page::Page;
 use super::refusal::Refusal;
 use super::routes::Route;
 use super::schema::{named, usual, whole};
-use super::{HttpState, query, report};
+use super::{HttpState, page, report};
 use crate::store::MAX_PAGE;
 
-/// Rows of a page where the request doesn't say.
-const USUAL_PAGE: u64 = 100;
 /// Longest wait for a change, seconds.
 const MAX_WAIT: u64 = 60;
 /// Within this time of a commit its cursor is known.
 const ANNOUNCED: Duration = Duration::from_millis(500);
 
 pub(super) fn routes() -> Vec<Route> {
-    let most = i64::try_from(MAX_PAGE).unwrap_or(i64::MAX);
     vec![
         Route::of("GET", "/api/v1/changes", "changes", get(list))
             .title(
                 "Всё, что изменилось, по порядку: ничего не пропустится и не повторится",
                 "All that changed, in order: nothing is skipped or told twice",
             )
-            .asks(
-                "after",
-                usual(whole(0, i64::MAX), 0),
-                "cursor прошлого ответа; вначале 0",
-                "the last answer's cursor; 0 at first",
-            )
-            .asks(
-                "limit",
-                usual(whole(1, most), USUAL_PAGE),
-                "сколько изменений, не больше",
-                "at most so many",
+            .pages(
+                page::USUAL,
+                (
+                    "cursor прошлого ответа; вначале 0",
+                    "the last answer's cursor; 0 at first",
+                ),
+                ("сколько изменений, не больше", "at most so many"),
             )
             .asks(
                 "wait",
@@ -57,46 +51,13 @@ pub(super) fn routes() -> Vec<Route> {
             get(events),
         )
         .title("История звонка по порядку", "A call's history, in order")
-        .asks(
-            "after",
-            usual(whole(0, i64::MAX), 0),
-            "after прошлого ответа",
-            "the last answer's after",
-        )
-        .asks(
-            "limit",
-            usual(whole(1, most), most),
-            "сколько строк, не больше",
-            "at most so many lines",
+        .pages(
+            MAX_PAGE,
+            ("after прошлого ответа", "the last answer's after"),
+            ("сколько строк, не больше", "at most so many lines"),
         )
         .answers(200, "строки истории", "lines of history", named("Events")),
     ]
-}
-
-/// Whole numbers of a query: `(name, usual, least, most)`. That nothing else is in it the table has seen to.
-pub(super) fn numbers<const N: usize>(
-    raw: Option<&str>,
-    known: [(&str, u64, u64, u64); N],
-) -> Result<[u64; N], Refusal> {
-    let mut found = known.map(|(_, usual, _, _)| usual);
-    for (name, value) in query::parse(raw.unwrap_or_default())? {
-        let Some(at) = known.iter().position(|(key, ..)| *key == name) else {
-            continue;
-        };
-        let (key, _, least, most) = known[at];
-        found[at] = match value.parse::<u64>() {
-            Ok(number) if (least..=most).contains(&number) => number,
-            _ => {
-                return Err(Refusal::field(
-                    "out_of_range",
-                    key,
-                    format!("нужно целое число от {least} до {most}"),
-                    format!("a whole number from {least} to {most} is wanted"),
-                ));
-            }
-        };
-    }
-    Ok(found)
 }
 
 /// `GET /api/v1/changes?after=&limit=&wait=`: where there is nothing yet, it waits up to `wait` seconds.
@@ -104,16 +65,11 @@ async fn list(
     State(state): State<HttpState>,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Refusal> {
-    let [after, limit, wait] = numbers(
-        raw.as_deref(),
-        [
-            ("after", 0, 0, i64::MAX as u64),
-            ("limit", USUAL_PAGE, 1, MAX_PAGE as u64),
-            ("wait", 0, 0, MAX_WAIT),
-        ],
-    )?;
-    let cursor = i64::try_from(after).unwrap_or(i64::MAX);
-    let limit = usize::try_from(limit).unwrap_or(MAX_PAGE);
+    let Page {
+        after: cursor,
+        limit,
+    } = Page::of(raw.as_deref(), page::USUAL)?;
+    let [wait] = page::numbers(raw.as_deref(), [("wait", 0, 0, MAX_WAIT)])?;
     let mut newest = state.store().newest_change();
     // A reader may see a commit a moment before it is announced, so a cursor gets that moment.
     let announced = async { newest.wait_for(|newest| cursor <= *newest).await.is_ok() };
@@ -162,14 +118,8 @@ async fn events(
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Refusal> {
     let id = path_id(path)?;
-    let [after, limit] = numbers(
-        raw.as_deref(),
-        [
-            ("after", 0, 0, i64::MAX as u64),
-            ("limit", MAX_PAGE as u64, 1, MAX_PAGE as u64),
-        ],
-    )?;
-    let limit = usize::try_from(limit).unwrap_or(MAX_PAGE);
+    let Page { after, limit } = Page::of(raw.as_deref(), MAX_PAGE)?;
+    let after = after.unsigned_abs();
     let page = state.store().events(&id, after, limit).await;
     let events = page
         .map_err(|error| Refusal::store(&error))?

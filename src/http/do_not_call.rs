@@ -8,19 +8,18 @@ use axum::routing::{delete, get, post};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::changes::numbers;
 use super::form::phone_form;
 use super::orders::answer;
+use super::page::{self, Page};
 use super::refusal::{Refusal, ident};
 use super::report::Telling;
 use super::routes::Route;
 use super::schema::{
     closed, count, either, flag, list as list_of, maybe, named, object, text, text_of, time, told,
-    usual, whole,
 };
 use super::{HttpState, body};
 use crate::ident::Phone;
-use crate::store::{Listed, MAX_PAGE};
+use crate::store::Listed;
 
 /// Most numbers of one request.
 const MAX_NUMBERS: usize = 10_000;
@@ -28,27 +27,20 @@ const MAX_NUMBERS: usize = 10_000;
 const AT_ONCE: usize = 500;
 /// Longest reason and name, characters.
 const MAX_WORDS: usize = 200;
-/// Rows of a page where the request doesn't say.
-const USUAL_PAGE: i64 = 100;
 
 pub(super) fn routes() -> Vec<Route> {
     let (all, one) = ("/api/v1/do_not_call", "/api/v1/do_not_call/{phone}");
-    let most = i64::try_from(MAX_PAGE).unwrap_or(i64::MAX);
     let added = || object(vec![("added", count()), ("already", count())]);
     vec![
         Route::of("GET", all, "do_not_call", get(list))
             .title("Номера, на которые не звонят", "Numbers that aren't called")
-            .asks(
-                "after",
-                usual(whole(0, i64::MAX), 0),
-                "after прошлого ответа; вначале 0",
-                "the last answer's after; 0 at first",
-            )
-            .asks(
-                "limit",
-                usual(whole(1, most), USUAL_PAGE),
-                "сколько номеров, не больше",
-                "at most so many numbers",
+            .pages(
+                page::USUAL,
+                (
+                    "after прошлого ответа; вначале 0",
+                    "the last answer's after; 0 at first",
+                ),
+                ("сколько номеров, не больше", "at most so many numbers"),
             )
             .answers(200, "номера", "the numbers", named("ListedPage")),
         Route::of("POST", all, "add_do_not_call", post(add))
@@ -105,13 +97,7 @@ async fn list(
     State(state): State<HttpState>,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Refusal> {
-    let known = [
-        ("after", 0, 0, i64::MAX as u64),
-        ("limit", USUAL_PAGE as u64, 1, MAX_PAGE as u64),
-    ];
-    let [after, limit] = numbers(raw.as_deref(), known)?;
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let limit = usize::try_from(limit).unwrap_or(MAX_PAGE);
+    let Page { after, limit } = Page::of(raw.as_deref(), page::USUAL)?;
     let page = state.store().do_not_call_page(after, limit).await;
     let (entries, next) = page.map_err(|error| Refusal::store(&error))?;
     let more = entries.len() == limit;

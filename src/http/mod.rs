@@ -31,6 +31,7 @@ mod form;
 mod health;
 mod openapi;
 mod orders;
+mod page;
 mod query;
 mod range;
 mod recording;

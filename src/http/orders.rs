@@ -42,35 +42,11 @@ pub(super) fn routes() -> Vec<Route> {
                 "a prompt to play first",
             )
             .takes_any()
-            .answers(
-                201,
-                "заказан и записан на диск",
-                "taken, and on disk",
-                named("Accepted"),
-            )
-            .answers(
-                200,
-                "этот же заказ уже был",
-                "the same order was here before",
-                named("Accepted"),
-            )
-            .refuses(&[409]),
+            .takes_an_order(),
         Route::of("POST", "/api/v1/calls", "order", post(create))
             .title("Заказать звонок", "Order a call")
             .takes(named("Order"))
-            .answers(
-                201,
-                "заказан и записан на диск",
-                "taken, and on disk",
-                named("Accepted"),
-            )
-            .answers(
-                200,
-                "этот же заказ уже был",
-                "the same order was here before",
-                named("Accepted"),
-            )
-            .refuses(&[409]),
+            .takes_an_order(),
         Route::of("GET", "/api/v1/calls/{id}", "show_call", get(show))
             .title(
                 "Звонок: состояние, итог, данные, разговор",
@@ -96,6 +72,25 @@ pub(super) fn routes() -> Vec<Route> {
         )
         .refuses(&[409]),
     ]
+}
+
+impl Route {
+    /// It answers as an order is answered.
+    fn takes_an_order(self) -> Self {
+        self.answers(
+            201,
+            "заказан и записан на диск",
+            "taken, and on disk",
+            named("Accepted"),
+        )
+        .answers(
+            200,
+            "этот же заказ уже был",
+            "the same order was here before",
+            named("Accepted"),
+        )
+        .refuses(&[409])
+    }
 }
 
 /// An answer of JSON.

@@ -14,18 +14,17 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
-use super::changes::numbers;
 use super::orders::answer;
+use super::page::{self, Page};
 use super::refusal::Refusal;
 use super::report;
 use super::routes::Route;
-use super::schema::{count, flag, list as list_of, named, object, usual, whole, word};
+use super::schema::{count, flag, list as list_of, named, object, word};
 use super::{HttpState, query};
 use crate::config::nearest;
-use crate::store::{CallbackState, MAX_PAGE};
+use crate::store::CallbackState;
 
 pub(super) fn routes() -> Vec<Route> {
-    let most = i64::try_from(MAX_PAGE).unwrap_or(i64::MAX);
     vec![
         Route::of("GET", "/api/v1/callbacks", "callbacks", get(list))
             .title(
@@ -38,17 +37,10 @@ pub(super) fn routes() -> Vec<Route> {
                 "какие; иначе все",
                 "which; else all",
             )
-            .asks(
-                "after",
-                usual(whole(0, i64::MAX), 0),
-                "after прошлого ответа",
-                "the last answer's after",
-            )
-            .asks(
-                "limit",
-                usual(whole(1, most), 100),
-                "сколько, не больше",
-                "at most so many",
+            .pages(
+                page::USUAL,
+                ("after прошлого ответа", "the last answer's after"),
+                ("сколько, не больше", "at most so many"),
             )
             .answers(200, "доставки", "deliveries", named("Callbacks")),
         Route::of(
@@ -95,25 +87,15 @@ async fn list(
             })?);
         }
     }
-    let [after, limit] = numbers(
-        raw.as_deref(),
-        [
-            ("after", 0, 0, i64::MAX as u64),
-            ("limit", 100, 1, MAX_PAGE as u64),
-        ],
-    )?;
-    let (after, limit) = (
-        i64::try_from(after).unwrap_or(i64::MAX),
-        usize::try_from(limit).unwrap_or(MAX_PAGE),
-    );
-    let page = state.store().callbacks(wanted, after, limit).await;
-    let page = page.map_err(|error| Refusal::store(&error))?;
+    let Page { after, limit } = Page::of(raw.as_deref(), page::USUAL)?;
+    let found = state.store().callbacks(wanted, after, limit).await;
+    let found = found.map_err(|error| Refusal::store(&error))?;
     let telling = state.telling();
-    let told: Vec<Value> = page
+    let told: Vec<Value> = found
         .iter()
         .map(|one| report::callback(one, &telling))
         .collect();
-    let next = page.last().map_or(after, |one| one.n);
+    let next = found.last().map_or(after, |one| one.n);
     let more = told.len() == limit;
     Ok(answer(
         StatusCode::OK,
