@@ -240,17 +240,7 @@ async fn large(path: &Path, calls: usize, lines: usize) {
                     data: json!({"event": "started", "state": "complete", "text": "Здравствуйте! Вы приедете сегодня?", "n": n}).into(),
                 };
                 store.record(&id, 1, (0..lines).map(line).collect()).await.unwrap();
-                let summary = Summary {
-                    outcome: "подтвердил".to_owned(),
-                    data: serde_json::Map::from_iter([("слова".to_owned(), "да, приеду".into())]),
-                    answered: true,
-                    cause: Some(16),
-                    version: Some("0123456789ab".to_owned()),
-                    call_again: None,
-                    do_not_call: None,
-                    talk_ms: 20_000,
-                    recording: None,
-                };
+                let summary = Summary { data: serde_json::Map::from_iter([("слова".to_owned(), "да, приеду".into())]), answered: true, cause: Some(16), version: Some("0123456789ab".to_owned()), talk_ms: 20_000, ..Summary::new("подтвердил") };
                 store.attempt_ended(&id, 1, &summary, Then::Finish, now).await.unwrap();
             }));
         }

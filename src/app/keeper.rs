@@ -450,15 +450,9 @@ mod tests {
                 std::fs::write(path, vec![0; bytes / 2]).unwrap();
             }
             let summary = Summary {
-                outcome: outcome::COMPLETED.to_owned(),
-                data: Default::default(),
                 answered: true,
-                cause: None,
-                version: None,
-                call_again: None,
-                do_not_call: None,
                 talk_ms: 1,
-                recording: None,
+                ..Summary::new(outcome::COMPLETED)
             };
             store
                 .attempt_ended(&id, 1, &summary, Then::Finish, at(day))

@@ -62,7 +62,7 @@ impl Place for Placer {
         let Some(dialog) = self.library.dialog(&order.dialog) else {
             // It was there when the order came in; since then the analysts have taken it away.
             tracing::error!(call = %order.id, dialog = order.dialog, "the dialog is gone");
-            return Placed::Ended(gone());
+            return Placed::Ended(Summary::new(outcome::SCRIPT_ERROR));
         };
         let info = CallInfo {
             call_id: order.id.clone(),
@@ -86,20 +86,5 @@ impl Place for Placer {
             }
             outgoing::Placed::NotDialed(reason) => Placed::NotPlaced { reason },
         }
-    }
-}
-
-/// The end of an order whose dialog is not there any more.
-fn gone() -> Summary {
-    Summary {
-        outcome: outcome::SCRIPT_ERROR.to_owned(),
-        data: serde_json::Map::new(),
-        answered: false,
-        cause: None,
-        version: None,
-        call_again: None,
-        do_not_call: None,
-        talk_ms: 0,
-        recording: None,
     }
 }

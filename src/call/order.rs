@@ -72,4 +72,33 @@ pub struct OrderPatch {
     pub attempts: Option<u32>,
     /// Where the end is told, too.
     pub callback: Option<Option<String>>,
+    /// Prompt file played first.
+    pub file: Option<Option<String>>,
+    /// The set of rules to call by.
+    pub rules: Option<Option<String>>,
+    /// The callee's time zone.
+    pub zone: Option<Option<String>>,
+    /// Calling hours of this order alone.
+    pub hours: Option<Option<String>>,
+}
+
+impl OrderPatch {
+    /// Makes `order` what it asks for.
+    pub fn apply(&self, order: &mut Order) {
+        fn set<T: Clone>(target: &mut T, wish: &Option<T>) {
+            if let Some(value) = wish {
+                target.clone_from(value);
+            }
+        }
+        set(&mut order.priority, &self.priority);
+        set(&mut order.not_before, &self.not_before);
+        set(&mut order.expires, &self.expires);
+        set(&mut order.params, &self.params);
+        set(&mut order.attempts, &self.attempts);
+        set(&mut order.callback, &self.callback);
+        set(&mut order.file, &self.file);
+        set(&mut order.rules, &self.rules);
+        set(&mut order.zone, &self.zone);
+        set(&mut order.hours, &self.hours);
+    }
 }

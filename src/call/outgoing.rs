@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::agi_line::AgiLine;
@@ -187,15 +187,9 @@ impl Attempt {
     async fn end(&mut self, outcome: &str) -> Summary {
         self.call.journal.flush().await;
         Summary {
-            outcome: outcome.to_owned(),
-            data: Map::new(),
             answered: self.answered,
             cause: self.seen.cause,
-            version: None,
-            call_again: None,
-            do_not_call: None,
-            talk_ms: 0,
-            recording: None,
+            ..Summary::new(outcome)
         }
     }
 

@@ -50,6 +50,8 @@ pub(super) struct Talked {
     pub(super) by: EndedBy,
     /// Something was said or keyed.
     pub(super) replied: bool,
+    /// It was no person who answered.
+    pub(super) machine: bool,
     pub(super) recording: Option<String>,
 }
 
@@ -160,6 +162,7 @@ impl Session {
             end,
             by: talk.ended_by.unwrap_or(EndedBy::Dialog),
             replied: talk.replied,
+            machine: talk.machine.met_machine(),
             recording: talk.recording,
         };
         (talked, self.journal, self.pbx)

@@ -192,6 +192,8 @@ pub struct Summary {
     pub data: Map<String, Value>,
     /// The person (or a machine) answered.
     pub answered: bool,
+    /// What answered was a machine or an announcement, by [`super::answerer`]'s verdict, whatever the outcome is.
+    pub machine: bool,
     /// Asterisk's hang-up cause, where it told one (Q.850).
     pub cause: Option<u32>,
     /// The scripts' version.
@@ -204,4 +206,22 @@ pub struct Summary {
     pub talk_ms: u64,
     /// Path of the recording in Asterisk's eyes, where there is one.
     pub recording: Option<String>,
+}
+
+impl Summary {
+    /// One of which nothing is known but its outcome: nobody answered, nothing was said.
+    pub fn new(outcome: impl Into<String>) -> Self {
+        Self {
+            outcome: outcome.into(),
+            data: Map::new(),
+            answered: false,
+            machine: false,
+            cause: None,
+            version: None,
+            call_again: None,
+            do_not_call: None,
+            talk_ms: 0,
+            recording: None,
+        }
+    }
 }

@@ -146,6 +146,7 @@ async fn summary(
     talk_ms: u64,
     mut journal: CallJournal,
 ) -> Summary {
+    let machine = talked.as_ref().is_some_and(|t| t.machine);
     let (end, recording) = talked.map_or_else(Default::default, |t| (t.end, t.recording));
     if let Some(fault) = &end.fault {
         journal.note(
@@ -162,6 +163,7 @@ async fn summary(
         outcome,
         data: end.data,
         answered: true,
+        machine,
         cause,
         version: (!end.version.is_empty()).then_some(end.version),
         call_again: end.call_again,

@@ -134,12 +134,14 @@ pub enum Preset {
     Debt230Fz,
 }
 
-/// What a limit counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a limit counts, from the fewest to the most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Counts {
-    /// Calls that were answered.
+    /// Calls that a person answered, or that weren't known to be answered by a machine.
     #[default]
     Talks,
+    /// Calls that were answered, by a machine or an announcement too.
+    Answers,
     /// All attempts.
     Attempts,
 }
@@ -268,7 +270,11 @@ impl Reader<'_> {
             }
         }
         if let Some(spot) = self.spot(&mut t, "counts") {
-            let words = [("talks", Counts::Talks), ("attempts", Counts::Attempts)];
+            let words = [
+                ("talks", Counts::Talks),
+                ("answers", Counts::Answers),
+                ("attempts", Counts::Attempts),
+            ];
             set(&mut rules.counts, self.word(&spot, &words));
         }
         if let Some(spot) = self.spot(&mut t, "retries") {

@@ -1,5 +1,7 @@
 //! `PATCH /api/v1/calls/{id}`: an order that waits is changed; what is left out stays as it is.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
@@ -11,8 +13,8 @@ use super::orders::{answer, path_id, record};
 use super::refusal::Refusal;
 use super::routes::Route;
 use super::schema::named;
-use super::{HttpState, body, form, report};
-use crate::store::Amended;
+use super::{HttpState, body, dialogs, form, report};
+use crate::store::{Admit, Amended};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -43,7 +45,17 @@ async fn amend(
     if let Some(callback) = &patch.callback {
         state.check_callback(callback.as_deref())?;
     }
-    let amended = state.store().amend(&id, patch, state.now()).await;
+    dialogs::Names::of(&state).patch_fits(&patch)?;
+    let admit: Arc<dyn Admit> = state.rules().clone();
+    // Which of the wishes made it impossible, where one does.
+    let culprit = [
+        ("hours", patch.hours.is_some()),
+        ("zone", patch.zone.is_some()),
+        ("rules", patch.rules.is_some()),
+    ];
+    let culprit = culprit.into_iter().find(|(_, given)| *given);
+    let culprit = culprit.map_or("not_before", |(name, _)| name);
+    let amended = state.store().amend(&id, patch, &admit, state.now()).await;
     match amended.map_err(|error| Refusal::store(&error))? {
         Amended::Done => tracing::info!(call = %id, "an order was changed"),
         Amended::AsItWas => {}
@@ -75,6 +87,10 @@ async fn amend(
             ));
         }
         Amended::ExpiresFirst => return Err(form::expires_first()),
+        Amended::Refused(reason) => {
+            tracing::debug!(call = %id, rule = reason.rule, "a change would end the order");
+            return Err(dialogs::never_opens(culprit));
+        }
         Amended::Unknown => return Err(Refusal::no_call()),
     }
     let call = record(&state, &id).await?;

@@ -17,9 +17,11 @@ use super::refusal::Refusal;
 use super::report::Telling;
 use super::routes::Route;
 use super::schema::{count, list as list_of, maybe, named, object, text, text_of, time, told};
-use crate::call::{Fault, Order};
+use crate::call::{Fault, Order, OrderPatch};
 use crate::config::nearest;
-use crate::outbound::Rules;
+use crate::ident::Phone;
+use crate::outbound::trunks::Trunks;
+use crate::outbound::{Rules, Trunk};
 use crate::script::{LibraryStatus, OlderVersion, RollbackError, Version};
 
 /// Most names in a message.
@@ -108,6 +110,7 @@ told! {
 pub(super) struct Names {
     version: Arc<Version>,
     rules: Arc<Rules>,
+    trunks: Option<Arc<Trunks>>,
     now: Timestamp,
 }
 
@@ -116,24 +119,67 @@ impl Names {
         Self {
             version: state.library().current(),
             rules: Arc::clone(state.rules()),
+            trunks: state.dialing().map(|dialing| Arc::clone(dialing.trunks())),
             now: state.now(),
         }
     }
 
-    /// The order's dialog, prompt and rules are there, and there is a time to call it.
+    /// The order's dialog, prompt, rules and trunk are there, and there is a time to call it.
     pub(super) fn fit(&self, order: &Order) -> Result<(), Refusal> {
         if self.version.dialog(&order.dialog).is_none() {
             return Err(self.unknown(&order.dialog, StatusCode::UNPROCESSABLE_ENTITY));
         }
-        match &order.file {
+        self.prompt_fits(order.file.as_deref())?;
+        self.rules_fit(order.rules.as_deref())?;
+        self.trunk_fits(&order.phone)?;
+        // The sets' own hours were checked with the settings: what can't be here is the order's.
+        if order.hours.is_some() && !self.rules.ever_opens(order, self.now) {
+            return Err(never_opens("hours"));
+        }
+        Ok(())
+    }
+
+    /// What an order is changed to is there.
+    pub(super) fn patch_fits(&self, patch: &OrderPatch) -> Result<(), Refusal> {
+        self.prompt_fits(patch.file.as_ref().and_then(|file| file.as_deref()))?;
+        self.rules_fit(patch.rules.as_ref().and_then(|rules| rules.as_deref()))
+    }
+
+    fn prompt_fits(&self, file: Option<&str>) -> Result<(), Refusal> {
+        match file {
             Some(file) if self.version.sound(file).is_none() => Err(Refusal::field(
                 "no_prompt",
                 "file",
                 format!("файла {file} нет в папке sounds"),
                 format!("there is no {file} in the folder sounds"),
             )),
-            _ => self.rules_fit(order),
+            _ => Ok(()),
         }
+    }
+
+    /// Some trunk serves the number.
+    fn trunk_fits(&self, phone: &Phone) -> Result<(), Refusal> {
+        let Some(trunks) = &self.trunks else {
+            return Ok(());
+        };
+        if trunks.serve(phone) {
+            return Ok(());
+        }
+        let mut all: Vec<String> = trunks.all().iter().take(MAX_NAMED).map(served).collect();
+        if trunks.all().len() > MAX_NAMED {
+            all.push("…".to_owned());
+        }
+        let all = all.join("; ");
+        Err(Refusal::field(
+            "no_trunk",
+            "phone",
+            format!(
+                "номер {phone} не обслуживает ни один транк: проверьте номер, или пусть администратор добавит его начало в trunks[].prefixes. Есть: {all}"
+            ),
+            format!(
+                "no trunk serves {phone}: check the number, or have its beginning added to trunks[].prefixes. There are: {all}"
+            ),
+        ))
     }
 
     /// There is such a dialog.
@@ -147,8 +193,8 @@ impl Names {
         }
     }
 
-    fn rules_fit(&self, order: &Order) -> Result<(), Refusal> {
-        if let Some(name) = &order.rules
+    fn rules_fit(&self, name: Option<&str>) -> Result<(), Refusal> {
+        if let Some(name) = name
             && !self.rules.names().any(|known| known == name)
         {
             let short: String = name.chars().take(40).collect();
@@ -166,15 +212,6 @@ impl Names {
                 "rules",
                 format!("набора правил {short} нет; {near_ru}Есть: {all}"),
                 format!("there is no set of rules {short}; {near_en}There are: {all}"),
-            ));
-        }
-        // The sets' own hours were checked with the settings: what can't be here is the order's.
-        if order.hours.is_some() && !self.rules.ever_opens(order, self.now) {
-            return Err(Refusal::field(
-                "never_opens",
-                "hours",
-                "в ближайшие 40 дней нет ни часа, когда можно звонить; расширьте hours или задайте пояс абонента в zone",
-                "there is no hour to call within 40 days; widen hours, or give the callee's zone",
             ));
         }
         Ok(())
@@ -212,6 +249,26 @@ impl Names {
         refusal.status = status;
         refusal
     }
+}
+
+/// There is no hour at which the order may be called; `field` makes it so.
+pub(super) fn never_opens(field: &str) -> Refusal {
+    Refusal::field(
+        "never_opens",
+        field,
+        "в ближайшие 40 дней нет ни часа, когда можно звонить; расширьте hours или задайте пояс абонента в zone",
+        "there is no hour to call within 40 days; widen hours, or give the callee's zone",
+    )
+}
+
+/// What a trunk serves, in short.
+fn served(trunk: &Trunk) -> String {
+    let mut prefixes: Vec<&str> = trunk.prefixes.iter().map(String::as_str).collect();
+    if prefixes.len() > MAX_NAMED {
+        prefixes.truncate(MAX_NAMED);
+        prefixes.push("…");
+    }
+    format!("{}: {}", trunk.name, prefixes.join(", "))
 }
 
 /// The order's dialog and prompt are there.

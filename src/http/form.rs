@@ -98,13 +98,17 @@ pub(super) fn forms() -> Vec<(&'static str, Value)> {
 }
 
 /// The fields of an order that may be changed while it waits.
-const PATCHED: [&str; 6] = [
+const PATCHED: [&str; 10] = [
     "params",
     "priority",
     "not_before",
     "expires",
     "attempts",
     "callback",
+    "file",
+    "rules",
+    "zone",
+    "hours",
 ];
 
 /// What of an order is to be changed; `null` takes away, or brings the default back.
@@ -153,6 +157,18 @@ pub(super) fn patch_from_json(value: &Value, zone: &TimeZone) -> Result<OrderPat
     }
     if is_there("callback") {
         patch.callback = Some(callback(map)?);
+    }
+    if is_there("file") {
+        patch.file = Some(file_of(map)?);
+    }
+    if is_there("rules") {
+        patch.rules = Some(rules_of(map)?);
+    }
+    if is_there("zone") {
+        patch.zone = Some(zone_of(map)?);
+    }
+    if is_there("hours") {
+        patch.hours = Some(hours_of(map)?);
     }
     Ok(patch)
 }
@@ -221,9 +237,7 @@ pub(super) fn from_json(value: &Value, zone: &TimeZone) -> Result<Order, Refusal
         return Err(expires_first());
     }
     order.callback = callback(map)?;
-    order.rules = text(map, "rules")?
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned);
+    order.rules = rules_of(map)?;
     order.zone = zone_of(map)?;
     order.hours = hours_of(map)?;
     Ok(order)
@@ -269,6 +283,12 @@ pub(super) fn hash(order: &Order) -> String {
     }
     let digest = Sha256::digest(canonical.to_string().as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The set of rules; whether there is such a one the settings know.
+fn rules_of(map: &Map<String, Value>) -> Result<Option<String>, Refusal> {
+    let name = text(map, "rules")?.filter(|name| !name.is_empty());
+    Ok(name.map(str::to_owned))
 }
 
 /// The callee's time zone.
@@ -325,23 +345,29 @@ fn basics(map: &Map<String, Value>) -> Result<Order, Refusal> {
         None => CallId::fresh("call"),
     };
     let mut order = Order::simple(id, phone, dialog);
-    if let Some(file) = text(map, "file")? {
-        name("file", file, "-_./ ")?;
-        if file.starts_with('/')
-            || file
-                .split('/')
-                .any(|part| part.trim_matches(['.', ' ']).is_empty())
-        {
-            return Err(Refusal::field(
-                "bad_name",
-                "file",
-                "нужно имя файла из папки sounds, без .. и / впереди",
-                "a file's name in the folder sounds is wanted, without .. and a leading /",
-            ));
-        }
-        order.file = Some(file.to_owned());
-    }
+    order.file = file_of(map)?;
     Ok(order)
+}
+
+/// The prompt that is played first: a name below `sounds`.
+fn file_of(map: &Map<String, Value>) -> Result<Option<String>, Refusal> {
+    let Some(file) = text(map, "file")? else {
+        return Ok(None);
+    };
+    name("file", file, "-_./ ")?;
+    if file.starts_with('/')
+        || file
+            .split('/')
+            .any(|part| part.trim_matches(['.', ' ']).is_empty())
+    {
+        return Err(Refusal::field(
+            "bad_name",
+            "file",
+            "нужно имя файла из папки sounds, без .. и / впереди",
+            "a file's name in the folder sounds is wanted, without .. and a leading /",
+        ));
+    }
+    Ok(Some(file.to_owned()))
 }
 
 fn unknown_field(unknown: &str) -> Refusal {

@@ -114,6 +114,7 @@ told! {
         "ended": maybe(time()) => told.at_opt(a.ended),
         "outcome": maybe(text()) => a.outcome,
         "cause": maybe(count()) => a.cause,
+        "machine": flag() => a.machine,
         "talk_ms": maybe(count()) => a.talk_ms,
         "version": maybe(text()) => a.version,
         "recording": maybe(text()) => a.recording,

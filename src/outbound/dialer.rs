@@ -294,7 +294,7 @@ impl<Q: Queue, P: Place> Attempt<Q, P> {
                 .await
         } else {
             tracing::error!(call_id = %order.id, "no trunk serves this number: see trunks[].prefixes");
-            Ok(Placed::Ended(ended(outcome::INVALID_NUMBER)))
+            Ok(Placed::Ended(Summary::new(outcome::INVALID_NUMBER)))
         };
         let now = (self.clock)();
         let (summary, then) = match placed {
@@ -312,7 +312,7 @@ impl<Q: Queue, P: Place> Attempt<Q, P> {
             Err(_) => {
                 tracing::error!(call_id = %order.id, "placing the call panicked");
                 // Nobody knows how far it came: not to be tried again.
-                (ended(outcome::RUNTIME_ERROR), Then::Finish)
+                (Summary::new(outcome::RUNTIME_ERROR), Then::Finish)
             }
         };
         until_kept(|| {
@@ -337,19 +337,5 @@ async fn until_kept<T, F: Future<Output = Result<T>>>(mut tell: impl FnMut() -> 
             Err(error) => tracing::error!(%error, "the end of an attempt is not kept yet"),
         }
         tokio::time::sleep(STORE_WAIT).await;
-    }
-}
-
-fn ended(outcome: &str) -> Summary {
-    Summary {
-        outcome: outcome.to_owned(),
-        data: serde_json::Map::new(),
-        answered: false,
-        cause: None,
-        version: None,
-        call_again: None,
-        do_not_call: None,
-        talk_ms: 0,
-        recording: None,
     }
 }

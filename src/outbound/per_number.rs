@@ -47,7 +47,7 @@ pub(super) struct Reached {
 }
 
 impl Limits {
-    /// The stricter of both, limit by limit. What either counts by attempts is counted so.
+    /// The stricter of both, limit by limit. What counts is what the one that counts more counts.
     pub(super) fn stricter(self, other: Self) -> Self {
         let least = |a: Option<u32>, b: Option<u32>| match (a, b) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -57,10 +57,7 @@ impl Limits {
             day: least(self.day, other.day),
             week: least(self.week, other.week),
             month: least(self.month, other.month),
-            counts: match (self.counts, other.counts) {
-                (Counts::Talks, Counts::Talks) => Counts::Talks,
-                _ => Counts::Attempts,
-            },
+            counts: self.counts.max(other.counts),
         }
     }
 
@@ -108,6 +105,7 @@ impl Limits {
     fn counted(&self, count: Count, with_going_on: bool) -> u32 {
         let ended = match self.counts {
             Counts::Talks => count.talks,
+            Counts::Answers => count.answers,
             Counts::Attempts => count.attempts,
         };
         // An attempt counts from its beginning, a talk when it has come about.
@@ -239,8 +237,10 @@ mod tests {
 
     #[test]
     fn a_limit_is_reached_by_what_it_counts() {
+        // A call more was answered by a machine than by a person.
         let count = |attempts, talks, going_on| Count {
             attempts,
+            answers: attempts.min(talks + 1),
             talks,
             going_on,
         };
@@ -251,6 +251,7 @@ mod tests {
             counts,
         };
         let talks = limits(Counts::Talks);
+        let answers = limits(Counts::Answers);
         let attempts = limits(Counts::Attempts);
         for (limits, day, week, expect) in [
             (talks, count(0, 0, 0), count(0, 0, 0), None),
@@ -279,6 +280,13 @@ mod tests {
                 count(0, 0, 1),
                 Some((Window::Day, 1, true)),
             ),
+            (
+                answers,
+                count(1, 0, 0),
+                count(1, 0, 0),
+                Some((Window::Day, 1, false)),
+            ),
+            (answers, count(0, 0, 0), count(1, 0, 0), None),
             (
                 attempts,
                 count(1, 0, 0),
@@ -313,6 +321,8 @@ mod tests {
             (Some(1), Some(2), Some(8))
         );
         assert_eq!(strict.counts, Counts::Talks);
+        assert_eq!(strict.stricter(answers).counts, Counts::Answers);
+        assert_eq!(answers.stricter(strict).counts, Counts::Answers);
         assert_eq!(strict.stricter(attempts).counts, Counts::Attempts);
     }
 }

@@ -3,7 +3,13 @@
 //! counts as people.
 //!
 //! Not to be called on working days from 22 to 8, on weekends and holidays from 20 to 9 by the debtor's local time; not
-//! more than once a day, twice a week, eight times a month. Talks are counted, by calendar windows of the debtor's clock.
+//! more than once a day, twice a week, eight times a month. Answers are counted, by calendar windows of the debtor's clock.
+//!
+//! Does a machine's answer count? The retellings speak of telephone talks, and don't say whether a talk with an answering
+//! machine is one; a message left on it is at least a "voice message", which the same article bounds too (twice a day, four
+//! times a week, sixteen times a month). So what any answers is counted as a talk here, by the stricter numbers: the preset
+//! may call too seldom, not too often. A set with the preset can't count less (`Limits::stricter`); attempts it may.
+//!
 //! It is no advice at law: whoever calls has it checked. What the law asks besides (consent, who may not be called at all, what
 //! is said first) is the dialog's and 1C's part.
 
@@ -18,7 +24,7 @@ pub(super) const LIMITS: Limits = Limits {
     day: Some(1),
     week: Some(2),
     month: Some(8),
-    counts: Counts::Talks,
+    counts: Counts::Answers,
 };
 
 /// The hours. A holiday's are Sunday's.

@@ -13,7 +13,7 @@ use super::words;
 use super::zones::{self, Known};
 use crate::call::{Order, Summary};
 use crate::config::{Config, Hours, Language, MAX_ATTEMPTS, Preset, Retry, RuleSet, zone_named};
-use crate::store::{Ended, Reason, Then};
+use crate::store::{Ended, Reason, Then, Wanted};
 
 /// The rules of `rules:` and `calls:`.
 #[derive(Clone, Debug)]
@@ -230,7 +230,12 @@ impl Rules {
         let Some(open) = plan.opens(&self.days, at) else {
             return give_up("hours", words::never_opens(l, &plan.zones, plan.zone_known));
         };
+        let mut wanted = None;
         if open > at {
+            wanted = Some(Wanted {
+                at,
+                text: reason.text.clone(),
+            });
             reason.text = format!(
                 "{}; {}",
                 reason.text,
@@ -239,7 +244,11 @@ impl Rules {
         }
         match order.expires {
             Some(end) if open >= end => give_up("expires", words::expires(l, &reason.text)),
-            _ => Then::Retry { at: open, reason },
+            _ => Then::Retry {
+                at: open,
+                reason,
+                wanted,
+            },
         }
     }
 

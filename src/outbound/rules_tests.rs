@@ -29,17 +29,7 @@ fn order(attempts: u32) -> Order {
 }
 
 fn summary(outcome: &str) -> Summary {
-    Summary {
-        outcome: outcome.to_owned(),
-        data: serde_json::Map::new(),
-        answered: false,
-        cause: None,
-        version: None,
-        call_again: None,
-        do_not_call: None,
-        talk_ms: 0,
-        recording: None,
-    }
+    Summary::new(outcome)
 }
 
 fn ended(outcome: &str) -> Ended {
@@ -251,7 +241,7 @@ fn another_attempt_keeps_to_the_hours() {
     });
     let next = |summary: &Summary, now: i64| match rules.after(&order(5), 1, &[], summary, at(now))
     {
-        Then::Retry { at, reason } => (at.to_string(), reason.text),
+        Then::Retry { at, reason, .. } => (at.to_string(), reason.text),
         other => panic!("{other:?}"),
     };
     let (when, text) = next(&summary("machine"), 0);
@@ -310,6 +300,7 @@ fn limits_wait_for_the_next_day_within_hours() {
     let rules = with(|set| set.preset = Preset::Debt230Fz);
     let count = |talks, going_on| Count {
         attempts: talks,
+        answers: talks,
         talks,
         going_on,
     };
@@ -363,7 +354,8 @@ fn limits_wait_for_the_next_day_within_hours() {
         set.per_day = Some(9);
         set.counts = Counts::Talks;
     });
-    assert_eq!(loose.plan(&order(0)).set.limits.day, Some(1));
+    let limits = loose.plan(&order(0)).set.limits;
+    assert_eq!((limits.day, limits.counts), (Some(1), Counts::Answers));
     let mut night = order(0);
     night.hours = Some("ежедневно 0-24".into());
     let midnight = at(12 * 3600);

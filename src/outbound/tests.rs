@@ -140,15 +140,8 @@ impl Place for Fake {
 
 fn summary(outcome: &str, call_again: Option<Timestamp>) -> Summary {
     Summary {
-        outcome: outcome.to_owned(),
-        data: serde_json::Map::new(),
-        answered: false,
-        cause: None,
-        version: None,
         call_again,
-        do_not_call: None,
-        talk_ms: 0,
-        recording: None,
+        ..Summary::new(outcome)
     }
 }
 

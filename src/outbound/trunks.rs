@@ -63,6 +63,11 @@ impl Trunks {
         longest.unwrap_or(NO_ROUTE).to_owned()
     }
 
+    /// Whether any of them serves the number.
+    pub fn serve(&self, phone: &Phone) -> bool {
+        self.route(phone) != NO_ROUTE
+    }
+
     /// The trunks that serve a route, best first: each by its place in the list, with the length of its prefix.
     fn serving(&self, route: &str) -> Vec<(usize, usize)> {
         let mut serving: Vec<(usize, usize)> = self

@@ -71,6 +71,7 @@ pub(super) fn limit(l: Language, reached: &Reached, counts: Counts) -> String {
     };
     let (what_ru, what_en) = match counts {
         Counts::Talks => ("разговоров", "talks"),
+        Counts::Answers => ("ответов", "answers"),
         Counts::Attempts => ("попыток", "attempts"),
     };
     l.pick(

@@ -63,7 +63,9 @@ pub struct Past {
 pub struct Count {
     /// Attempts that have ended.
     pub attempts: u32,
-    /// Those of them that were answered.
+    /// Those of them that were answered, by whomever.
+    pub answers: u32,
+    /// Those of these that weren't answered by a machine or an announcement.
     pub talks: u32,
     /// Attempts that go on: nobody knows yet what comes of them.
     pub going_on: u32,

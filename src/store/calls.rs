@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::admit::Reason;
 use super::error::{Result, StoreError};
-use super::record::{Added, Cancelled, Then};
+use super::record::{Added, Cancelled, Then, Wanted};
 use super::row::{self, Standing, json as text, ms, ms_opt, time_opt};
+use super::waits::{First, Waits};
 use super::writer::Tx;
-use super::{changes, do_not_call, events, take};
+use super::{changes, do_not_call, events};
 use crate::call::history::kind;
 use crate::call::{CallInfo, Order, Status, Summary, outcome};
 use crate::ident::{CallId, Phone};
@@ -41,7 +42,7 @@ pub(super) fn add(
         None => {}
     }
     let due = order.not_before.map_or(now, |at| at.max(now));
-    let waits = (due > now).then(|| take::waits_text(&Reason::new("not_before", ""), None));
+    let waits = (due > now).then(|| Waits::new(Reason::new("not_before", "")).text());
     tx.conn.prepare_cached(INSERT)?.execute(params![
         order.id.as_str(),
         "outgoing",
@@ -273,7 +274,7 @@ pub(super) fn attempt_ended(
     let talk_ms = i64::try_from(summary.talk_ms).unwrap_or(i64::MAX);
     tx.conn
         .prepare_cached(
-            "UPDATE attempts SET ended = ?3, outcome = ?4, cause = ?5, talk_ms = ?6, version = ?7, recording = ?8, \
+            "UPDATE attempts SET ended = ?3, outcome = ?4, cause = ?5, talk_ms = ?6, version = ?7, recording = ?8, machine = ?10, \
              answered = CASE WHEN ?9 THEN coalesce(answered, max(started, ?3 - ?6)) ELSE answered END \
              WHERE call_n = ?1 AND attempt = ?2",
         )?
@@ -287,6 +288,7 @@ pub(super) fn attempt_ended(
             summary.version,
             summary.recording,
             summary.answered,
+            summary.machine,
         ])?;
     let mut data = json!({"event": "ended", "outcome": summary.outcome});
     put_some(&mut data, "cause", summary.cause);
@@ -312,7 +314,17 @@ pub(super) fn attempt_ended(
     let (status, due, waits) = match then {
         _ if cancelled => (Status::Cancelled, None, None),
         Then::Finish | Then::GiveUp { .. } => (Status::Finished, None, None),
-        Then::Retry { at, reason } => (Status::Queued, Some(*at), Some(reason)),
+        Then::Retry { at, reason, wanted } => {
+            let (from, by) = match wanted {
+                Some(Wanted { at, text }) => (*at, Reason::new(&reason.rule, text)),
+                None => (*at, reason.clone()),
+            };
+            let waits = Waits {
+                first: First::Attempt(from, by),
+                ..Waits::new(reason.clone())
+            };
+            (Status::Queued, Some(*at), Some(waits))
+        }
     };
     // One update of the row, whose indexes are dear: the same as `close` and `queue_again`, with the attempt's outcome.
     tx.conn
@@ -329,7 +341,7 @@ pub(super) fn attempt_ended(
             summary.outcome,
             text(&summary.data),
             summary.recording,
-            waits.map(|reason| take::waits_text(reason, None)),
+            waits.as_ref().map(Waits::text),
         ])?;
     changes::put(tx, call.n)?;
     if let Some(reason) = &summary.do_not_call {

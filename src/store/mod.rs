@@ -75,6 +75,7 @@ mod tails;
 mod take;
 mod tally;
 mod upkeep;
+mod waits;
 mod writer;
 
 #[cfg(test)]
@@ -92,7 +93,7 @@ pub use lanes::{AnySeats, Seat, Seats};
 pub use record::{
     Added, Amended, AttemptRecord, CallRecord, Callback, CallbackRules, CallbackState, Cancelled,
     Change, Due, Ended, EventRecord, Fate, Health, Listed, Looked, MAX_CALLBACKS, MAX_TRANSCRIPT,
-    Receiver, Recovered, Speaker, Taken, Then, TranscriptLine, Tried,
+    Receiver, Recovered, Speaker, Taken, Then, TranscriptLine, Tried, Wanted,
 };
 pub use recordings::{RecordingFound, RecordingRecord};
 pub use recover::MAX_RECOVERIES;
@@ -252,12 +253,19 @@ impl Store {
             .await
     }
 
-    /// Changes an order that waits; on disk when answered. Harmless to repeat.
-    pub async fn amend(&self, id: &CallId, patch: OrderPatch, now: Timestamp) -> Result<Amended> {
-        let id = id.clone();
+    /// Changes an order that waits; on disk when answered. Harmless to repeat. Where what changes decides when it may be
+    /// called, `admit` judges it anew within the same transaction.
+    pub async fn amend(
+        &self,
+        id: &CallId,
+        patch: OrderPatch,
+        admit: &Arc<dyn Admit>,
+        now: Timestamp,
+    ) -> Result<Amended> {
+        let (id, admit) = (id.clone(), Arc::clone(admit));
         self.inner
             .writer
-            .write(move |tx| amend::amend(tx, &id, &patch, now))
+            .write(move |tx| amend::amend(tx, &id, &patch, &*admit, now))
             .await
     }
 

@@ -95,6 +95,8 @@ pub struct AttemptRecord {
     pub outcome: Option<String>,
     /// Hang-up cause (Q.850).
     pub cause: Option<u32>,
+    /// What answered was a machine or an announcement, whatever the outcome is.
+    pub machine: bool,
     /// Talk time, milliseconds.
     pub talk_ms: Option<u64>,
     /// The scripts' version.
@@ -251,7 +253,18 @@ pub enum Then {
         at: Timestamp,
         /// The rule that says so.
         reason: Reason,
+        /// What the outcome's rule asks for by itself, where calling hours have made it later.
+        wanted: Option<Wanted>,
     },
+}
+
+/// A rule's own wish, before hours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Not before.
+    pub at: Timestamp,
+    /// Its words.
+    pub text: String,
 }
 
 /// A number that isn't to be called.
@@ -331,7 +344,7 @@ pub enum Taken {
 }
 
 /// What came of a wish to change an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Amended {
     /// It is changed, and on disk.
     Done,
@@ -346,6 +359,8 @@ pub enum Amended {
     },
     /// `expires` would come before `not_before`; nothing was changed.
     ExpiresFirst,
+    /// By that rule it could never be called; nothing was changed.
+    Refused(Reason),
     /// There is no such call.
     Unknown,
 }

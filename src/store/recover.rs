@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::error::Result;
 use super::record::{Fate, Recovered, Then};
@@ -55,15 +55,8 @@ pub(super) fn recover(
             events::put(tx, cut.call.n, cut.call.attempt, kind::FAULT, now, data)?;
             let asked = asked_not_to_be_called(tx, cut.call.n, cut.call.attempt)?;
             let summary = Summary {
-                outcome: outcome::RUNTIME_ERROR.to_owned(),
-                data: Map::new(),
-                answered: false,
-                cause: None,
-                version: None,
-                call_again: None,
                 do_not_call: asked,
-                talk_ms: 0,
-                recording: None,
+                ..Summary::new(outcome::RUNTIME_ERROR)
             };
             let (id, attempt) = (&recovered.id, cut.call.attempt);
             match calls::attempt_ended(tx, id, attempt, &summary, &Then::Finish, now)? {

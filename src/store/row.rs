@@ -178,7 +178,7 @@ pub(super) fn by_number(conn: &Connection, n: i64) -> Result<CallRecord> {
 
 fn attempts(conn: &Connection, n: i64) -> Result<Vec<AttemptRecord>> {
     let mut statement = conn.prepare_cached(
-        "SELECT attempt, channel_id, started, ringing, answered, ended, outcome, cause, talk_ms, version, recording, trunk \
+        "SELECT attempt, channel_id, started, ringing, answered, ended, outcome, cause, talk_ms, version, recording, trunk, machine \
          FROM attempts WHERE call_n = ?1 ORDER BY attempt",
     )?;
     let mut rows = statement.query([n])?;
@@ -199,6 +199,7 @@ fn attempts(conn: &Connection, n: i64) -> Result<Vec<AttemptRecord>> {
             version: row.get(9)?,
             recording: row.get(10)?,
             trunk: row.get(11)?,
+            machine: row.get(12)?,
         });
     }
     Ok(attempts)

@@ -2,13 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, params};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::admit::{Admit, Count, Past, Reason, Verdict, Windows};
 use super::error::Result;
 use super::lanes::{Lane, Lanes, Seat, Seats};
 use super::record::{Due, Ended, Looked};
 use super::row::{self, ms};
+use super::waits::Waits;
 use super::writer::Tx;
 use super::{MAX_PAGE, calls, changes, do_not_call, events};
 use crate::call::history::kind;
@@ -85,18 +86,17 @@ fn judge(tx: &mut Tx<'_>, n: i64, now: Timestamp, admit: &dyn Admit) -> Result<O
                 let data = json!({"event": "waits", "until": until.to_string(), "rule": reason.rule, "text": reason.text});
                 events::put(tx, n, 0, kind::ORDER, now, data)?;
             }
+            let waits = Waits {
+                outcome: outcome.map(str::to_owned),
+                ..Waits::new(reason)
+            };
             tx.conn
                 .prepare_cached("UPDATE calls SET due = ?2, ready = 0, waits = ?3 WHERE n = ?1")?
-                .execute(params![n, ms(until), waits_text(&reason, outcome)])?;
+                .execute(params![n, ms(until), waits.text()])?;
         }
         Verdict::Refuse { outcome, reason } => refuse(tx, n, outcome, &reason, now)?,
     }
     Ok(None)
-}
-
-/// Why an order waits, as it is kept.
-pub(super) fn waits_text(reason: &Reason, outcome: Option<&str>) -> String {
-    json!({"rule": reason.rule, "text": reason.text, "outcome": outcome}).to_string()
 }
 
 /// Closes a queued order by a rule.
@@ -118,7 +118,7 @@ pub(super) fn refuse(
 }
 
 /// The number's past in the windows, from its index.
-fn past(tx: &Tx<'_>, phone: &Phone, windows: Windows) -> Result<Past> {
+pub(super) fn past(tx: &Tx<'_>, phone: &Phone, windows: Windows) -> Result<Past> {
     let count = |since: Option<Timestamp>| -> Result<Count> {
         let Some(since) = since else {
             return Ok(Count::default());
@@ -126,14 +126,16 @@ fn past(tx: &Tx<'_>, phone: &Phone, windows: Windows) -> Result<Past> {
         let count = tx
             .conn
             .prepare_cached(
-                "SELECT count(ended), count(iif(ended IS NULL, NULL, answered)), count(*) - count(ended) FROM attempts \
+                "SELECT count(ended), count(iif(ended IS NULL, NULL, answered)), \
+                     count(iif(ended IS NULL OR machine, NULL, answered)), count(*) - count(ended) FROM attempts \
                  WHERE number = ?1 AND started >= ?2",
             )?
             .query_row(params![phone.key(), ms(since)], |row| {
                 Ok(Count {
                     attempts: row.get(0)?,
-                    talks: row.get(1)?,
-                    going_on: row.get(2)?,
+                    answers: row.get(1)?,
+                    talks: row.get(2)?,
+                    going_on: row.get(3)?,
                 })
             })?;
         Ok(count)
@@ -235,14 +237,11 @@ fn expire(tx: &mut Tx<'_>, now: Timestamp) -> Result<()> {
         .query_map(params![ms(now), EXPIRE_AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     for (n, waits) in late {
-        let waits: Value = waits
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default();
+        let waits = waits.as_deref().and_then(Waits::read);
         let mut data = json!({"event": "expired"});
-        if let (Some(outcome), Value::Object(data)) = (waits["outcome"].as_str(), &mut data) {
-            for key in ["rule", "text"] {
-                data.insert(key.to_owned(), waits[key].clone());
-            }
+        if let Some((outcome, reason)) = waits.and_then(|w| Some((w.outcome?, w.reason))) {
+            data["rule"] = reason.rule.into();
+            data["text"] = reason.text.into();
             tx.conn
                 .prepare_cached("UPDATE calls SET outcome = coalesce(outcome, ?2) WHERE n = ?1")?
                 .execute(params![n, outcome])?;

@@ -54,17 +54,7 @@ fn order(text: &str) -> Order {
 }
 
 fn summary(outcome: &str) -> Summary {
-    Summary {
-        outcome: outcome.to_owned(),
-        data: Map::new(),
-        answered: false,
-        cause: None,
-        version: None,
-        call_again: None,
-        do_not_call: None,
-        talk_ms: 0,
-        recording: None,
-    }
+    Summary::new(outcome)
 }
 
 fn again(seconds: i64) -> Then {
@@ -72,6 +62,7 @@ fn again(seconds: i64) -> Then {
     Then::Retry {
         at: at(seconds),
         reason,
+        wanted: None,
     }
 }
 

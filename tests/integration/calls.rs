@@ -114,11 +114,17 @@ async fn calls_that_nobody_answers_have_their_outcome() {
 /// A machine ends the dialog in the middle of its question, and is left a message after its tone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_machine_is_left_a_message_after_its_tone() {
-    for medium in [MediaKind::AudiosocketTap, MediaKind::ChanWebsocket] {
+    // Whatever the dialog calls it, limits of calls know that it was no person.
+    for (medium, finish, outcome) in [
+        (MediaKind::AudiosocketTap, "", "machine"),
+        (MediaKind::ChanWebsocket, "finish(\"left\");", "left"),
+    ] {
         let app = TestApp::with(medium, |config| {
             let scripts = &config.scripts.folder;
             std::fs::create_dir_all(scripts).unwrap();
-            let handler = "fn on_machine(kind) { set(\"kind\", kind); say(\"Перезвоните нам.\"); }";
+            let handler = format!(
+                "fn on_machine(kind) {{ set(\"kind\", kind); say(\"Перезвоните нам.\"); {finish} }}"
+            );
             std::fs::write(scripts.join("visit.rhai"), format!("{handler}\n{ASK}")).unwrap();
         })
         .await;
@@ -126,7 +132,8 @@ async fn a_machine_is_left_a_message_after_its_tone() {
         let call = app.end_of("m").await;
         let events = app.events("m").await;
         let shown = || format!("{medium:?}: {call:#}\n{events:#?}");
-        assert_eq!(call["outcome"], "machine", "{}", shown());
+        assert_eq!(call["outcome"], outcome, "{}", shown());
+        assert_eq!(call["attempt_list"][0]["machine"], true, "{}", shown());
         assert_eq!(call["data"]["kind"], "voicemail", "{}", shown());
         let at = |kind: &str, key: &str, value: &str| {
             events

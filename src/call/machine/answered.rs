@@ -22,6 +22,12 @@ impl CallMachine {
         self.decider = None;
     }
 
+    /// It was no person who answered, as far as is known.
+    pub fn met_machine(&self) -> bool {
+        let decider = self.decider.as_ref();
+        decider.is_some_and(|(decider, _)| decider.who().is_machine())
+    }
+
     pub(super) fn hear_who_answered(&mut self, event: &Event, now: u64) {
         let Some((decider, _)) = &mut self.decider else {
             return;

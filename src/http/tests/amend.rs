@@ -89,6 +89,12 @@ async fn wrong_wishes_and_late_ones_change_nothing() {
         (json!({"not_before": "завтра"}), "422 bad_time not_before"),
         (json!({"params": {"a": long}}), "422 too_long params.a"),
         (json!({"callback": "1c.local"}), "422 bad_url callback"),
+        (json!({"file": "нет.wav"}), "422 no_prompt file"),
+        (json!({"file": "../x.wav"}), "422 bad_name file"),
+        (json!({"rules": "долги"}), "422 no_rules rules"),
+        (json!({"zone": "МСК"}), "422 bad_zone zone"),
+        (json!({"hours": "в обед"}), "422 bad_hours hours"),
+        (json!({"hours": 9}), "422 wrong_type hours"),
         (
             json!({"callback": "http://a:b@1c.local/"}),
             "422 bad_url callback",
@@ -115,20 +121,11 @@ async fn wrong_wishes_and_late_ones_change_nothing() {
         patch(&server, "1", &json!({"priority": 1})).await.refusal(),
         "409 not_queued -"
     );
-    let summary = crate::call::Summary {
-        outcome: "busy".to_owned(),
-        data: serde_json::Map::new(),
-        answered: false,
-        cause: None,
-        version: None,
-        call_again: None,
-        do_not_call: None,
-        talk_ms: 0,
-        recording: None,
-    };
+    let summary = crate::call::Summary::new("busy");
     let again = Then::Retry {
         at: now + jiff::SignedDuration::from_secs(600),
         reason: Reason::new("busy", "занято"),
+        wanted: None,
     };
     server
         .store
@@ -154,4 +151,124 @@ async fn wrong_wishes_and_late_ones_change_nothing() {
         patch(&server, "1", &json!({})).await.refusal(),
         "409 not_queued -"
     );
+}
+
+/// Rules that call from nine to nine, or from noon, by the callee's clock.
+fn rules() -> std::sync::Arc<crate::outbound::Rules> {
+    use crate::config::{Config, Hours, RuleSet};
+    let mut config = Config::default();
+    for (name, hours) in [
+        ("день", "ежедневно 9-21"),
+        ("после обеда", "ежедневно 12-21"),
+    ] {
+        let mut set = RuleSet::open(name);
+        set.hours = Hours::parse(hours).ok();
+        config.rules.sets.push(set);
+    }
+    let rules = crate::outbound::Rules::from_config(&config, TimeZone::fixed(jiff::tz::offset(3)));
+    std::sync::Arc::new(rules)
+}
+
+/// A Monday's noon in Moscow: nine in the evening in Kamchatka.
+const NOON: &str = "2026-11-30T09:00:00Z";
+
+#[tokio::test]
+async fn rules_zone_and_hours_change_when_it_is_called() {
+    let now: jiff::Timestamp = NOON.parse().unwrap();
+    let server = start_with(keys(), move |state| {
+        let zone = TimeZone::fixed(jiff::tz::offset(3));
+        state.with_rules(rules()).with_clock(move || now, zone)
+    })
+    .await;
+    let sent = json!({"id": "1", "phone": "+79121234567", "dialog": "confirm_visit", "zone": "Asia/Kamchatka"});
+    server.order(&sent).await;
+    let admit: std::sync::Arc<dyn crate::store::Admit> = rules();
+    let taken = server.store.take_due(now, 9, &admit).await.unwrap();
+    assert!(taken.is_empty(), "it is evening there");
+    let told = |call: &Value| {
+        let word = |key: &str| call[key].as_str().unwrap_or("-").to_owned();
+        format!("{} {}", word("next_attempt"), word("reason"))
+    };
+    for (wish, expect) in [
+        // Nine in the morning there is midnight in Moscow.
+        (json!({}), "2026-12-01T00:00:00+03:00 hours"),
+        (
+            json!({"rules": "после обеда"}),
+            "2026-12-01T03:00:00+03:00 hours",
+        ),
+        (
+            json!({"hours": "ежедневно 15-16"}),
+            "2026-12-01T06:00:00+03:00 hours",
+        ),
+        (
+            json!({"zone": "Europe/Moscow"}),
+            "2026-11-30T15:00:00+03:00 hours",
+        ),
+        (
+            json!({"not_before": "2026-12-03T16:30:00"}),
+            "2026-12-04T15:00:00+03:00 hours",
+        ),
+        (
+            json!({"not_before": "2026-12-03T15:30:00"}),
+            "2026-12-03T15:30:00+03:00 not_before",
+        ),
+        (
+            json!({"hours": null, "not_before": null}),
+            "2026-11-30T12:00:00+03:00 -",
+        ),
+        (
+            json!({"rules": "", "zone": null}),
+            "2026-12-01T10:00:00+03:00 hours",
+        ),
+        (
+            json!({"zone": "Europe/Moscow", "file": "hello.wav"}),
+            "2026-11-30T12:00:00+03:00 -",
+        ),
+    ] {
+        let call = patch(&server, "1", &wish).await.json();
+        assert_eq!(told(&call), expect, "{wish}: {call:#}");
+    }
+    // What could never be called changes nothing, and names the wish that makes it so: no hour of these is one in all of Russia.
+    let narrow = json!({"hours": "ежедневно 11-13"});
+    assert_eq!(patch(&server, "1", &narrow).await.status, 200);
+    for (wish, field) in [
+        (json!({"zone": null, "priority": 9}), "zone"),
+        (json!({"zone": null, "hours": "ежедневно 10-12"}), "hours"),
+    ] {
+        let expect = format!("422 never_opens {field}");
+        assert_eq!(patch(&server, "1", &wish).await.refusal(), expect);
+    }
+    let call = server.get("/api/v1/calls/1").await.json();
+    assert_eq!(
+        [&call["priority"], &call["file"]],
+        [&json!(0), &json!("hello.wav")]
+    );
+    // The order as it first came is still a repeat.
+    assert_eq!(server.order(&sent).await.status, 200);
+    let events = server.get("/api/v1/calls/1/events").await.json();
+    let lines: Vec<String> = events["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| {
+            let data = &line["data"];
+            let keys = ["rules", "zone", "hours"]
+                .into_iter()
+                .filter(|key| data.get(*key).is_some());
+            let keys: Vec<&str> = keys.collect();
+            format!("{} {}", data["event"].as_str().unwrap(), keys.join(" "))
+        })
+        .collect();
+    assert_eq!(
+        lines[..5],
+        [
+            "accepted ",
+            "waits ",
+            "changed rules",
+            "waits ",
+            "changed hours"
+        ]
+    );
+    let taken = server.store.take_due(now, 9, &admit).await.unwrap();
+    assert_eq!(taken[0].order.zone.as_deref(), Some("Europe/Moscow"));
 }

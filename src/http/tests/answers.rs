@@ -555,20 +555,14 @@ async fn the_document_tells_every_request_and_codes_have_titles() {
         .await
         .unwrap();
     let mut summary = crate::call::Summary {
-        outcome: "busy".to_owned(),
-        data: serde_json::Map::new(),
-        answered: false,
         cause: Some(17),
-        version: None,
-        call_again: None,
-        do_not_call: None,
-        talk_ms: 0,
-        recording: None,
+        ..crate::call::Summary::new("busy")
     };
     let now = jiff::Timestamp::now();
     let again = crate::store::Then::Retry {
         reason: crate::store::Reason::new("busy", "занято: через 10 мин"),
         at: now + jiff::SignedDuration::from_secs(600),
+        wanted: None,
     };
     let id = due[0].order.id.clone();
     server

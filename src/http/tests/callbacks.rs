@@ -121,15 +121,9 @@ async fn end_all(server: &Server) {
         .unwrap()
     {
         let summary = Summary {
-            outcome: "confirmed".to_owned(),
-            data: serde_json::Map::new(),
             answered: true,
-            cause: None,
-            version: None,
-            call_again: None,
-            do_not_call: None,
             talk_ms: 5,
-            recording: None,
+            ..Summary::new("confirmed")
         };
         let ended = server
             .store

@@ -285,3 +285,61 @@ async fn history_is_read_in_pages() {
         (&json!("три"), &json!(false))
     );
 }
+
+/// Over a trunk for mobile numbers and one for two codes of Moscow.
+async fn over_trunks() -> Server {
+    use crate::outbound::{Dialing, Lines, Trunk};
+    let trunk = |name: &str, prefixes: &[&str]| Trunk {
+        prefixes: prefixes.iter().map(|p| (*p).to_owned()).collect(),
+        ..Trunk::plain(name)
+    };
+    let trunks = vec![trunk("mts", &["79"]), trunk("city", &["7495", "7499"])];
+    start_with(keys(), |state| {
+        state.with_dialing(Dialing::new(trunks, 1), Lines::new(1))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_number_that_no_trunk_serves_is_refused_when_it_is_ordered() {
+    let server = over_trunks().await;
+    let to = |id: &str, phone: &str| json!({"id": id, "phone": phone, "dialog": "confirm_visit"});
+    for phone in ["+79121234567", "89121234567", "9121234567", "84951234567"] {
+        let taken = server
+            .order(&to(phone.trim_start_matches('+'), phone))
+            .await;
+        assert_eq!(taken.status, 201, "{phone}: {taken:?}");
+    }
+    for phone in ["+4930123456", "83431234567", "112", "+9121234567"] {
+        let refused = server.order(&to("x", phone)).await;
+        assert_eq!(refused.refusal(), "422 no_trunk phone", "{phone}");
+    }
+    let told = server.order(&to("x", "+4930123456")).await.json();
+    let message = told["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("+493…56") && !message.contains("123456"),
+        "{message}"
+    );
+    assert!(message.contains("mts: 79; city: 7495, 7499"), "{message}");
+    let simple = server.get("/call?phone=112&dialog=confirm_visit").await;
+    assert_eq!(simple.refusal(), "422 no_trunk phone");
+    // Of a batch it is a line's fault.
+    let both = format!("{}\n{}", to("a", "+79121234567"), to("b", "+4930123456"));
+    let headers = format!("{TOKEN}Content-Type: application/x-ndjson\r\n");
+    let path = "/api/v1/calls/batch";
+    let all = server.ask("POST", path, &headers, &both).await;
+    assert_eq!(all.status, 422);
+    let error = &all.json()["error"];
+    assert_eq!(
+        [&error["code"], &error["field"], &error["line"]],
+        [&json!("no_trunk"), &json!("phone"), &json!(2)]
+    );
+    let path = "/api/v1/calls/batch?report=lines";
+    let lines = server.ask("POST", path, &headers, &both).await;
+    let codes: Vec<Value> = lines
+        .body
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["status"].clone())
+        .collect();
+    assert_eq!(codes, [201, 422]);
+}

@@ -73,15 +73,9 @@ impl Recorded {
 
     async fn end(&self, id: &CallId) {
         let summary = Summary {
-            outcome: outcome::COMPLETED.to_owned(),
-            data: Default::default(),
             answered: true,
-            cause: None,
-            version: None,
-            call_again: None,
-            do_not_call: None,
             talk_ms: 1000,
-            recording: None,
+            ..Summary::new(outcome::COMPLETED)
         };
         // A minute ago: no file of it is still being written.
         let at = Timestamp::now() - 1.minute();

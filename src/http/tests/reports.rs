@@ -44,15 +44,11 @@ async fn talked(server: &Server, calls: usize) {
         server.store.record(&id, 1, lines).await.unwrap();
         let last = n + 1 == calls;
         let summary = Summary {
-            outcome: if last { outcome::HUNG_UP } else { "confirmed" }.to_owned(),
-            data: Default::default(),
             answered: true,
             cause: Some(16),
             version: Some("v1".to_owned()),
-            call_again: None,
-            do_not_call: None,
             talk_ms: 12_000,
-            recording: None,
+            ..Summary::new(if last { outcome::HUNG_UP } else { "confirmed" })
         };
         server.store.answered(&id, 1, at).await.unwrap();
         let ended = server

@@ -106,6 +106,7 @@ async fn a_report_is_what_the_histories_say_and_outlives_them() {
     let again = Then::Retry {
         at: at(900),
         reason: Reason::new("busy", ""),
+        wanted: None,
     };
     store
         .attempt_ended(&busy.id, 1, &ended, again, at(402))

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::call::outcome;
+use crate::call::{OrderPatch, outcome};
 use crate::ident::Phone;
 
 type Judge = Box<dyn Fn(&Order, &Past, Timestamp) -> Verdict + Send + Sync>;
@@ -185,12 +185,18 @@ async fn the_past_of_a_number_is_counted_however_it_was_written() {
         let order = Order::simple(id(name), Phone::parse(phone).unwrap(), "d");
         add(&store, &order, at(-500)).await;
     }
-    // Two before the day's beginning, one of them answered; one after it that goes on.
+    // Two before the day's beginning, answered by a person and by a machine (whatever the dialog then called it); one after
+    // it that goes on.
     store.take_due(at(-400), 2, &everybody()).await.unwrap();
-    store.answered(&id("plus"), 1, at(-390)).await.unwrap();
-    for name in ["plus", "eight"] {
+    for (name, machine) in [("plus", false), ("eight", true)] {
+        store.answered(&id(name), 1, at(-390)).await.unwrap();
+        let summary = Summary {
+            answered: true,
+            machine,
+            ..Summary::new("x")
+        };
         store
-            .attempt_ended(&id(name), 1, &summary("x"), Then::Finish, at(-380))
+            .attempt_ended(&id(name), 1, &summary, Then::Finish, at(-380))
             .await
             .unwrap();
     }
@@ -199,15 +205,16 @@ async fn the_past_of_a_number_is_counted_however_it_was_written() {
         store.take_due(at(now), 1, &admit).await.unwrap();
     }
     let asked = asked.asked.lock().unwrap().clone();
-    let count = |attempts, talks, going_on| Count {
+    let count = |attempts, answers, talks, going_on| Count {
         attempts,
+        answers,
         talks,
         going_on,
     };
     let expect = [
-        ("ten", count(0, 0, 0), count(2, 1, 0)),
-        ("other", count(0, 0, 0), count(0, 0, 0)),
-        ("last", count(0, 0, 1), count(2, 1, 1)),
+        ("ten", count(0, 0, 0, 0), count(2, 2, 1, 0)),
+        ("other", count(0, 0, 0, 0), count(0, 0, 0, 0)),
+        ("last", count(0, 0, 0, 1), count(2, 2, 1, 1)),
     ];
     for ((name, past), (expect, day, week)) in asked.iter().zip(expect) {
         assert_eq!((name.as_str(), past.day, past.week), (expect, day, week));
@@ -220,7 +227,7 @@ async fn the_past_of_a_number_is_counted_however_it_was_written() {
         .unwrap();
     let (asked, admit) = scripted(|_, _, _| Verdict::Call);
     store.take_due(at(10), 1, &admit).await.unwrap();
-    assert_eq!(asked.asked.lock().unwrap()[0].1.day, count(0, 0, 1));
+    assert_eq!(asked.asked.lock().unwrap()[0].1.day, count(0, 0, 0, 1));
 }
 
 fn listed(phone: &str) -> Listed {
@@ -304,4 +311,101 @@ async fn who_asked_for_it_before_a_crash_is_listed_after_it() {
         ("просил в разговоре", "asked")
     );
     assert_eq!(page[0].phone.key(), "79121234567");
+}
+
+#[tokio::test]
+async fn a_change_of_hours_never_brings_a_retry_before_its_own_wait() {
+    let place = Place::new();
+    let store = place.open();
+    let admit = everybody();
+    let amend = async |patch: OrderPatch, admit: &Arc<dyn Admit>, now: i64| {
+        store.amend(&id("o"), patch, admit, at(now)).await.unwrap()
+    };
+    let stands = async || {
+        let call = store.call(&id("o")).await.unwrap().unwrap();
+        let rule = call.waits_for.map(|reason| (reason.rule, reason.text));
+        (call.next_attempt.unwrap(), rule)
+    };
+    let zone = |name: &str| OrderPatch {
+        zone: Some(Some(name.to_owned())),
+        ..OrderPatch::default()
+    };
+    let rule = |rule: &str, text: &str| Some((rule.to_owned(), text.to_owned()));
+    add(&store, &order("o"), at(0)).await;
+    store.take_due(at(1), 1, &admit).await.unwrap();
+    // Busy: in ten minutes, which calling hours made an hour.
+    let then = Then::Retry {
+        at: at(3_600),
+        reason: Reason::new("busy", "занято: через 10 мин; по часам — через час"),
+        wanted: Some(Wanted {
+            at: at(600),
+            text: "занято: через 10 мин".to_owned(),
+        }),
+    };
+    store
+        .attempt_ended(&id("o"), 1, &summary("busy"), then, at(2))
+        .await
+        .unwrap();
+    assert_eq!(stands().await.0, at(3_600));
+    // Other wishes leave the wait alone.
+    let priority = OrderPatch {
+        priority: Some(5),
+        ..OrderPatch::default()
+    };
+    assert_eq!(amend(priority, &admit, 3).await, Amended::Done);
+    assert_eq!(stands().await.0, at(3_600));
+    // No hours hold it any more: the rule's own ten minutes do.
+    assert_eq!(amend(zone("Asia/Omsk"), &admit, 4).await, Amended::Done);
+    let own = rule("busy", "занято: через 10 мин");
+    assert_eq!(stands().await, (at(600), own.clone()));
+    // Hours again, asked at the moment of the retry; and back.
+    let (asked, night) = scripted(|_, _, now| {
+        assert_eq!(now, at(600));
+        wait(at(9_000), "hours")
+    });
+    amend(zone("Asia/Tomsk"), &night, 5).await;
+    assert_eq!(
+        stands().await,
+        (at(9_000), rule("hours", "не раньше девяти"))
+    );
+    assert_eq!(asked.asked.lock().unwrap().len(), 1);
+    amend(zone("Asia/Omsk"), &admit, 6).await;
+    assert_eq!(stands().await, (at(600), own));
+    // Later than the retry: `not_before`'s.
+    let later = OrderPatch {
+        not_before: Some(Some(at(700))),
+        ..OrderPatch::default()
+    };
+    amend(later, &admit, 7).await;
+    assert_eq!(stands().await, (at(700), rule("not_before", "")));
+    // When the retry's time has passed, hours alone are left.
+    amend(zone("Asia/Tomsk"), &admit, 800).await;
+    assert_eq!(stands().await, (at(800), None));
+    assert_eq!(store.take_due(at(800), 1, &admit).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_wait_that_an_older_version_wrote_is_not_made_shorter() {
+    let place = Place::new();
+    let store = place.open();
+    add(&store, &order("o"), at(0)).await;
+    store.take_due(at(1), 1, &everybody()).await.unwrap();
+    store
+        .attempt_ended(&id("o"), 1, &summary("busy"), again(600), at(2))
+        .await
+        .unwrap();
+    let old = rusqlite::Connection::open(&place.path).unwrap();
+    old.execute("UPDATE calls SET waits = json_remove(waits, '$.first')", [])
+        .unwrap();
+    let hours = OrderPatch {
+        hours: Some(Some("ежедневно 0-24".to_owned())),
+        ..OrderPatch::default()
+    };
+    store
+        .amend(&id("o"), hours, &everybody(), at(3))
+        .await
+        .unwrap();
+    let call = store.call(&id("o")).await.unwrap().unwrap();
+    assert_eq!(call.next_attempt, Some(at(600)));
+    assert_eq!(call.waits_for.unwrap().rule, "busy");
 }
