@@ -96,6 +96,8 @@ pub struct CallMachine {
     times: Option<TurnTimes>,
     /// Who answered is to be found out.
     decider: Option<(Decider, OnMachine)>,
+    /// The last verdict was that no person answered; outlives the decider, which ends with the call.
+    met_machine: bool,
     /// The dialog leaves a machine a message: nothing that it says cuts a prompt.
     leaves_message: bool,
     now_ms: u64,
@@ -118,6 +120,7 @@ impl Default for CallMachine {
             cutting: Cutting::default(),
             times: None,
             decider: None,
+            met_machine: false,
             leaves_message: false,
             now_ms: 0,
         }

@@ -24,8 +24,7 @@ impl CallMachine {
 
     /// It was no person who answered, as far as is known.
     pub fn met_machine(&self) -> bool {
-        let decider = self.decider.as_ref();
-        decider.is_some_and(|(decider, _)| decider.who().is_machine())
+        self.met_machine
     }
 
     pub(super) fn hear_who_answered(&mut self, event: &Event, now: u64) {
@@ -57,6 +56,7 @@ impl CallMachine {
             let (who, on_machine) = (decider.who(), *on_machine);
             match told {
                 Told::Verdict(verdict) => {
+                    self.met_machine = verdict.who.is_machine();
                     self.note(kind::ANSWERER, now, verdict.to_json());
                     if verdict.who.is_machine()
                         && on_machine == OnMachine::HangUp
