@@ -531,7 +531,12 @@ mod tests {
             ["c-caller.wav", "c-robot.wav", "d-caller.wav", "d-robot.wav"]
         );
         let id = CallId::parse("a").unwrap();
-        let found = kit.keeper.store.recording(&id, None, None).await.unwrap();
+        let found = kit
+            .keeper
+            .store
+            .recording(&id, Default::default())
+            .await
+            .unwrap();
         let crate::store::RecordingFound::Found(found) = found else {
             panic!("{found:?}")
         };

@@ -3,7 +3,8 @@
 //! Of every 20 ms that are loud enough the one frequency is estimated that explains them best, and its share of the frame's
 //! energy is measured (Goertzel). A voice has several harmonics and moves; a tone has one and stands. Pure.
 
-use std::f64::consts::PI;
+use std::f64::consts::{PI, TAU};
+use std::sync::Arc;
 
 use super::frame::{FRAME_MS, FRAME_SAMPLES, Frame, SAMPLE_RATE};
 
@@ -175,6 +176,21 @@ fn frequency(frame: &Frame) -> Option<f64> {
     #[allow(clippy::cast_precision_loss)]
     let share = 2.0 * power / (FRAME_SAMPLES as f64 * energy);
     (share >= PURE).then_some(hz)
+}
+
+/// A plain tone of that pitch and length: what a voice mail gives before it listens. Its ends are soft, lest they click.
+pub fn beep(hz: u32, ms: u64) -> Arc<[i16]> {
+    let rate = f64::from(SAMPLE_RATE);
+    let length = usize::try_from(ms * u64::from(SAMPLE_RATE) / 1000).unwrap_or(0);
+    let sample = |n: usize| {
+        let edge = (n.min(length - n) as f64 / (rate / 100.0)).min(1.0);
+        let wave = (n as f64 * f64::from(hz) * TAU / rate).sin();
+        // Within a quarter of the range, so the number fits.
+        #[allow(clippy::cast_possible_truncation)]
+        let sample = (wave * edge * 8_000.0) as i16;
+        sample
+    };
+    (0..length).map(sample).collect()
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::answerer::Who;
+use super::recording::Recorded;
 use super::reply::{Reply, ReplyKind};
-use super::request::{Ask, BargeIn, MAX_PAUSE_MS, Prompt, Request, Turn};
+use super::request::{Ask, BargeIn, MAX_PAUSE_MS, MessageAsk, Prompt, Request, Turn};
 use crate::ident::{CallId, ChannelId, Phone};
 use crate::net::web::{WebAnswer, WebOrder};
 
@@ -78,6 +79,8 @@ pub enum Answer {
     Reply(Reply),
     /// To [`Request::Transfer`]: a dial status word (`answered`, `busy`, `no_answer`, `failed`).
     Transfer(&'static str),
+    /// To [`Request::Message`] and [`Request::MessageStop`]; `None`: it can't be recorded, or nothing was.
+    Recorded(Option<Recorded>),
     /// To [`Request::Web`].
     Web(WebAnswer),
     /// To [`Request::Tone`]: it takes a message now.
@@ -283,6 +286,34 @@ impl Line {
     /// Ends the recording.
     pub fn record_stop(&self) -> Result<(), LineError> {
         self.request(Request::RecordStop).map(drop)
+    }
+
+    /// Records a message: says what is to be said, and takes down what the person says until that has ended. The reply's
+    /// kind tells how; a hang-up ends a message like any other, and the dialog may still `finish`.
+    ///
+    /// It is recorded from before the beep on: whoever speaks over it loses nothing.
+    pub fn message(&self, ask: &MessageAsk) -> Result<Reply, LineError> {
+        if !ask.prompts.is_empty() {
+            let reply = self.play(ask.prompts.clone(), ask.barge_in)?;
+            if reply.kind == ReplyKind::HangUp {
+                return Ok(reply);
+            }
+        }
+        if !matches!(self.request(Request::Message)?, Answer::Recorded(Some(_))) {
+            return Ok(Reply::empty(ReplyKind::Failed));
+        }
+        let said = self.turn(Turn {
+            prompts: ask.beep.iter().cloned().map(Prompt::Sound).collect(),
+            barge_in: BargeIn::Off,
+            window: Some(ask.window.clone()),
+        });
+        let by = said.as_ref().map_or(ReplyKind::HangUp, |reply| reply.kind);
+        let stopped = self.request(Request::MessageStop { by });
+        let mut reply = said?;
+        if let Ok(Answer::Recorded(recorded)) = stopped {
+            reply.recorded = recorded;
+        }
+        Ok(reply)
     }
 
     /// Connects the person to another one; returns when that talk is over, or was not to be.

@@ -16,6 +16,7 @@
 //! | `machine/prompts` | what plays, and where it was held or cut |
 //! | `machine/barge_in` | what cuts a prompt |
 //! | `machine/keys` | keys, typed ahead too |
+//! | `machine/message` | a window that takes a whole message |
 //! | `machine/answered` | who answered ([`super::answerer`]), and what that ends |
 //! | `machine/deadlines` | the timer table ([`super::timer`]), derived from the state after every event |
 
@@ -23,6 +24,7 @@ mod answered;
 mod barge_in;
 mod deadlines;
 mod keys;
+mod message;
 mod prompts;
 
 use std::collections::VecDeque;
@@ -244,6 +246,9 @@ impl CallMachine {
             barge_in
         };
         let mut turn = TurnState::new(sounds, barge_in, window, now);
+        if turn.takes_message() {
+            self.forget_for_message();
+        }
         self.give_typed_ahead(&mut turn, now);
         self.doing = Doing::Turn(Box::new(turn));
         self.play_next(now);
@@ -294,8 +299,14 @@ impl CallMachine {
         }
         while let Some(heard) = self.ear.next_told() {
             match heard {
-                Heard::Complete(u) => self.note_utterance(&u, "complete", now),
-                Heard::Noise(u) => self.note_utterance(&u, "noise", now),
+                Heard::Complete(u) => {
+                    self.voice_in_message(&u);
+                    self.note_utterance(&u, "complete", now);
+                }
+                Heard::Noise(u) => {
+                    self.voice_in_message(&u);
+                    self.note_utterance(&u, "noise", now);
+                }
                 Heard::Left(u) => self.note_utterance(&u, "left", now),
                 Heard::LateFinal(text) => self.note(
                     kind::UTTERANCE,
@@ -358,6 +369,9 @@ impl CallMachine {
         if window.open_ms.is_none() {
             return;
         }
+        if window.rule.message.is_some() {
+            return self.take_message(prompts_over, now);
+        }
         if !window.digits.is_empty() {
             if prompts_over && window.keys_complete() {
                 self.close(ReplyKind::Digits, None, now);
@@ -384,6 +398,9 @@ impl CallMachine {
 
     /// `timeout` runs while the window is open, the prompts are over, no key was pressed and nobody speaks.
     fn watch_silence(&mut self, now: u64) {
+        if self.watches_message() {
+            return;
+        }
         let spoken = self
             .candidate()
             .filter(|u| !self.deaf || !u.words().is_empty())
@@ -445,6 +462,9 @@ impl CallMachine {
         self.decider = None;
         self.stop_for_hang_up(now);
         match &mut self.doing {
+            Doing::Turn(turn) if turn.takes_message() => {
+                self.close_message(ReplyKind::HangUp, now);
+            }
             Doing::Turn(turn) if turn.window.is_some() => self.close(ReplyKind::HangUp, None, now),
             Doing::Turn(_) => {
                 let reply = Reply::empty(ReplyKind::HangUp);
@@ -489,12 +509,16 @@ impl CallMachine {
                 None => self.pause_prompt(now),
             },
             Timer::Resume => self.resume_prompt(now),
+            Timer::NoInput if self.message_so_far().is_some() => self.message_is_silent(now),
             Timer::NoInput if self.deaf => self.close(ReplyKind::Failed, None, now),
             Timer::NoInput => self.close(ReplyKind::NoInput, None, now),
             Timer::Interdigit => {
                 if let Some(window) = self.window() {
                     window.terminated = true;
                 }
+            }
+            Timer::MaxSpeech if self.message_so_far().is_some() => {
+                self.close_message(ReplyKind::TooLong, now);
             }
             Timer::MaxSpeech => {
                 let open = self.ear.open().map(|u| u.id);
@@ -529,6 +553,9 @@ fn was_listening(u: &Utterance, window: &WindowState, reach: Reach) -> bool {
         && !(u.onset_ms >= reach.from_ms && window.is_expected(u.words().as_str()))
 }
 
+#[cfg(test)]
+#[path = "machine_message_tests.rs"]
+mod message_tests;
 #[cfg(test)]
 #[path = "machine_properties.rs"]
 mod properties;

@@ -44,9 +44,12 @@ pub use journal::Journal;
 pub use line::{CallInfo, Direction, Line, LineError};
 pub use order::{Order, OrderPatch};
 pub use parts::{Awaited, CallParts};
+pub use recording::Recorded;
 pub use registry::Registry;
 pub use reply::{Reply, ReplyKind};
-pub use request::{Ask, BargeIn, DigitRule, Prompt, Request, Saying, Turn, Window};
+pub use request::{
+    Ask, BargeIn, DigitRule, MessageAsk, MessageRule, Prompt, Request, Saying, Turn, Window,
+};
 pub use session::Dialog;
 pub use summary::{DialogEnd, EndedBy, Fault, Status, Summary, outcome};
 pub use timing::TurnTimings;

@@ -13,7 +13,7 @@ use super::hearing::HearingOrder;
 use super::line::CallInfo;
 use super::link::{self, Connected, Tap};
 use super::parts::CallParts;
-use super::recording::{self, Recording};
+use super::recording::{self, Recording, What};
 use crate::config::MediaKind;
 use crate::ident::{ChannelId, Phone};
 use crate::net::agi::{Gone, GoneSignal};
@@ -201,14 +201,61 @@ impl Pbx {
     }
 
     /// Begins a recording; each of a call has a file of its own.
+    ///
+    /// A message is a MixMonitor of its own, of the caller's direction: it runs beside the call's recording, blocks no AGI
+    /// (as RECORD FILE does, and whoever speaks then is deaf to everything else), needs no tap, and what was said is on
+    /// disk even where this process dies in the middle of it.
     pub(super) fn record(
         &mut self,
         info: &CallInfo,
+        what: What,
     ) -> impl Future<Output = Result<Recording, String>> + Send + use<> {
         let settings = &self.parts.asterisk;
-        let folder = settings.recordings_in_asterisk.trim_end_matches('/');
         self.recordings += 1;
         let number = self.recordings;
+        let name = self.recording_name(info, number);
+        let mut recording = Recording {
+            what,
+            file: format!("{name}.wav"),
+            number,
+            channels: match what {
+                What::Call => settings.recording_channels,
+                What::Message => 1,
+            },
+            id: None,
+        };
+        let ami = self.parts.ami.clone();
+        let sync = match &*ami.state().borrow() {
+            AmiState::Up(peer) => wants_sync(&peer.asterisk_version),
+            AmiState::Down { .. } => true,
+        };
+        let part = |ending: &str| format!("{name}{ending}");
+        let into = match (what, recording.channels) {
+            (What::Message, _) => RecordInto::Said {
+                said: &recording.file,
+                sync,
+            },
+            (What::Call, 2) => RecordInto::Apart {
+                said: &part(recording::CALLER),
+                heard: &part(recording::ROBOT),
+                sync,
+            },
+            (What::Call, _) => RecordInto::Mixed(&recording.file),
+        };
+        let action = Action::mix_monitor(&self.channel, &into);
+        async move {
+            let action = action.map_err(|e| e.to_string())?;
+            let done = ami.order(action, ACTION_DEADLINE).await;
+            let done = done.map_err(|e| e.to_string())?;
+            recording.id = done.value("MixMonitorID").map(str::to_owned);
+            Ok(recording)
+        }
+    }
+
+    /// The path of a recording as Asterisk sees it, without ending.
+    fn recording_name(&self, info: &CallInfo, number: u32) -> String {
+        let folder = &self.parts.asterisk.recordings_in_asterisk;
+        let folder = folder.trim_end_matches('/');
         // A call's id may hold what a file's name can't: MixMonitor's own rule is stricter.
         let id: String = info
             .call_id
@@ -228,38 +275,15 @@ impl Pbx {
         } else {
             String::new()
         };
-        let name = format!("{folder}/{id}-{}-{channel}{again}", info.attempt);
-        let recording = Recording {
-            file: format!("{name}.wav"),
-            number,
-            channels: settings.recording_channels,
-        };
-        let ami = self.parts.ami.clone();
-        let action = if recording.channels == 2 {
-            let sync = match &*ami.state().borrow() {
-                AmiState::Up(peer) => wants_sync(&peer.asterisk_version),
-                AmiState::Down { .. } => true,
-            };
-            let part = |ending: &str| format!("{name}{ending}");
-            let into = RecordInto::Apart {
-                said: &part(recording::CALLER),
-                heard: &part(recording::ROBOT),
-                sync,
-            };
-            Action::mix_monitor(&self.channel, &into)
-        } else {
-            Action::mix_monitor(&self.channel, &RecordInto::Mixed(&recording.file))
-        };
-        async move {
-            let action = action.map_err(|e| e.to_string())?;
-            let done = ami.order(action, ACTION_DEADLINE).await;
-            done.map(|_| recording).map_err(|e| e.to_string())
-        }
+        format!("{folder}/{id}-{}-{channel}{again}", info.attempt)
     }
 
-    /// Ends the recording.
-    pub(super) fn record_stop(&self) -> impl Future<Output = Result<(), String>> + Send + use<> {
-        let action = Action::stop_mix_monitor(&self.channel);
+    /// Ends the recording; of several the one with that id.
+    pub(super) fn record_stop(
+        &self,
+        id: Option<&str>,
+    ) -> impl Future<Output = Result<(), String>> + Send + use<> {
+        let action = Action::stop_mix_monitor(&self.channel, id);
         let ami = self.parts.ami.clone();
         async move {
             let action = action.map_err(|e| e.to_string())?;

@@ -1,5 +1,6 @@
 //! What the person answered, as a dialog reads it.
 
+use super::recording::Recorded;
 use crate::ident::Spoken;
 
 /// Why a window closed, or how a prompt ended: exactly one.
@@ -58,6 +59,8 @@ pub struct Reply {
     pub attempts: u32,
     /// The utterances that it was put together from.
     pub parts: Vec<Spoken>,
+    /// The message that was recorded.
+    pub recorded: Option<Recorded>,
 }
 
 impl Reply {
@@ -71,6 +74,7 @@ impl Reply {
             barged_in: false,
             attempts: 1,
             parts: Vec::new(),
+            recorded: None,
         }
     }
 

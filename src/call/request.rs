@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::reply::ReplyKind;
 use crate::audio::Sound;
 use crate::ident::Phone;
 use crate::net::web::WebOrder;
@@ -19,8 +20,15 @@ pub enum Request {
     },
     /// Begin to record the call.
     Record,
-    /// End the recording.
+    /// End the recording of the call.
     RecordStop,
+    /// Begin to record a message: what the person says from now on, and nothing else.
+    Message,
+    /// End it. Answered after a hang-up, too.
+    MessageStop {
+        /// How it ended.
+        by: ReplyKind,
+    },
     /// Connect the person to another one.
     Transfer {
         /// Whom to.
@@ -157,6 +165,30 @@ pub struct Window {
     pub stand_ms: u64,
     /// Keys; `None`: keys are noted and ignored.
     pub digits: Option<DigitRule>,
+    /// It takes a whole message: all that is said, until that has ended.
+    pub message: Option<MessageRule>,
+}
+
+/// When a message has ended. The window's own `timeout_ms` counts while nothing was said yet; its `digits` name the key
+/// that ends it; its `end_silence_ms` still cuts what is said into utterances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageRule {
+    /// Silence after the last voice that ends it, milliseconds (3000).
+    pub end_silence_ms: u64,
+    /// The longest, milliseconds (60000).
+    pub longest_ms: u64,
+    /// Somebody listens: silence can be told from speech. Without, a key, the length and the hang-up end it.
+    pub heard: bool,
+}
+
+impl Default for MessageRule {
+    fn default() -> Self {
+        Self {
+            end_silence_ms: 3_000,
+            longest_ms: 60_000,
+            heard: true,
+        }
+    }
 }
 
 impl Window {
@@ -175,6 +207,7 @@ impl Window {
             early: false,
             stand_ms: 300,
             digits: Some(DigitRule::default()),
+            message: None,
         }
     }
 }
@@ -217,4 +250,17 @@ pub struct Ask {
     pub window: Window,
     /// An answer needs exactly so many digits, keyed or spoken (`digits`).
     pub digits: Option<std::ops::RangeInclusive<usize>>,
+}
+
+/// A message that is to be recorded (`record(#{ message: true, .. })`).
+#[derive(Clone, Debug)]
+pub struct MessageAsk {
+    /// Said before it; may be empty.
+    pub prompts: Vec<Prompt>,
+    /// What cuts them.
+    pub barge_in: BargeIn,
+    /// The sound after which it is recorded.
+    pub beep: Option<Sound>,
+    /// The window, with its [`Window::message`].
+    pub window: Window,
 }

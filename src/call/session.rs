@@ -20,7 +20,7 @@ use super::line::{Answer, CallInfo, HangUpFlag, Line, LineMessage};
 use super::link::{self, Connected, Tap};
 use super::machine::CallMachine;
 use super::pbx::{Pbx, Told};
-use super::recording::Recording;
+use super::recording::{Recorded, Recording, What};
 use super::reply::{Reply, ReplyKind};
 use super::request::{MAX_PROMPTS, Prompt, Request, Saying, Turn};
 use super::summary::{DialogEnd, EndedBy, Fault};
@@ -77,6 +77,10 @@ pub(super) struct Session {
 enum Job {
     Sounds(Turn, Vec<Voiced>),
     Recording(Result<Option<Recording>, String>),
+    /// A message is being recorded.
+    Message(Result<Recording, String>),
+    /// And no longer.
+    MessageStopped(Result<(), String>),
     Transfer(
         Result<&'static str, String>,
         Result<Option<Connected>, String>,
@@ -126,6 +130,8 @@ struct Talk {
     transferring: bool,
     replied: bool,
     recording: Option<String>,
+    /// The message that is being recorded, and since when.
+    message: Option<(Recording, u64)>,
 }
 
 impl Session {
@@ -150,6 +156,7 @@ impl Session {
             transferring: false,
             replied: false,
             recording: None,
+            message: None,
         };
         let mut end = spawn_dialog(&self.pbx.parts().threads, line, dialog);
         let end = self.serve(&mut talk, &mut end).await;
@@ -288,6 +295,10 @@ impl Session {
             }
             LineMessage::Request(request, sender) => (*request, sender),
         };
+        if let Request::MessageStop { by } = request {
+            let _ = sender.send(Answer::Recorded(self.message_stop(talk, by)));
+            return;
+        }
         if talk.ended_by.is_some() {
             let _ = sender.send(Answer::HungUp);
             return;
@@ -310,15 +321,21 @@ impl Session {
                 .machine
                 .handle(Event::Pause { ms }, self.clock.now_ms()),
             Request::Record => {
-                let start = self.pbx.record(&self.info);
+                let start = self.pbx.record(&self.info, What::Call);
                 talk.jobs
                     .spawn(async move { Job::Recording(start.await.map(Some)) });
             }
             Request::RecordStop => {
-                let stop = self.pbx.record_stop();
+                let stop = self.pbx.record_stop(None);
                 talk.jobs
                     .spawn(async move { Job::Recording(stop.await.map(|()| None)) });
             }
+            Request::Message => {
+                let start = self.pbx.record(&self.info, What::Message);
+                talk.jobs.spawn(async move { Job::Message(start.await) });
+            }
+            // Answered above.
+            Request::MessageStop { .. } => {}
             Request::Transfer { number, timeout_ms } => {
                 talk.machine.stop_finding_out();
                 self.journal.note(
@@ -346,6 +363,44 @@ impl Session {
                 tokio::spawn(self.pbx.hang_up());
             }
         }
+    }
+
+    /// The message has ended; what is known of it. Asterisk ends its file beside the loop, or has done with the channel.
+    fn message_stop(&mut self, talk: &mut Talk, by: ReplyKind) -> Option<Recorded> {
+        let (message, began_ms) = talk.message.take()?;
+        let ms = self.clock.now_ms().saturating_sub(began_ms);
+        self.journal.note(
+            kind::RECORDING,
+            json!({
+                "event": "ended", "what": message.what.as_str(), "number": message.number, "by": by.as_str(),
+                "length_ms": ms,
+            }),
+        );
+        // Without its id another recording might be the one that ends.
+        if talk.ended_by.is_none() && message.id.is_some() {
+            let stop = self.pbx.record_stop(message.id.as_deref());
+            talk.jobs
+                .spawn(async move { Job::MessageStopped(stop.await) });
+        }
+        Some(Recorded {
+            number: message.number,
+            ms,
+        })
+    }
+
+    /// A recording has begun.
+    fn note_recording(&mut self, recording: &Recording) {
+        let Recording {
+            what,
+            file,
+            number,
+            channels,
+            ..
+        } = recording;
+        self.journal.note(
+            kind::RECORDING,
+            json!({"event": "began", "what": what.as_str(), "number": number, "channels": channels, "file": file}),
+        );
     }
 
     /// Asks a server beside the loop, and lets the filler play.
@@ -432,28 +487,34 @@ impl Session {
                 talk.asked_web(|asking| asking.answer = Some(answer));
             }
             Job::Recording(Ok(Some(recording))) => {
-                let Recording {
-                    file,
-                    number,
-                    channels,
-                } = recording;
-                self.journal.note(
-                    kind::RECORDING,
-                    json!({"event": "began", "number": number, "channels": channels, "file": file}),
-                );
-                talk.recording = Some(file);
+                self.note_recording(&recording);
+                talk.recording = Some(recording.file);
                 talk.answer(Answer::Done);
             }
+            Job::Message(Ok(recording)) => {
+                self.note_recording(&recording);
+                // The call's own recording goes first.
+                let _ = talk.recording.get_or_insert(recording.file.clone());
+                let recorded = Recorded {
+                    number: recording.number,
+                    ms: 0,
+                };
+                talk.message = Some((recording, self.clock.now_ms()));
+                talk.answer(Answer::Recorded(Some(recorded)));
+            }
+            Job::Message(Err(message)) => {
+                self.recording_failed(&message);
+                talk.answer(Answer::Recorded(None));
+            }
+            Job::MessageStopped(Ok(())) => {}
+            Job::MessageStopped(Err(message)) => self.recording_failed(&message),
             Job::Recording(Ok(None)) => {
                 self.journal
                     .note(kind::RECORDING, json!({"event": "ended"}));
                 talk.answer(Answer::Done);
             }
             Job::Recording(Err(message)) => {
-                self.journal.note(
-                    kind::FAULT,
-                    json!({"message": format!("recording: {message}")}),
-                );
+                self.recording_failed(&message);
                 talk.answer(Answer::Done);
             }
             Job::Transfer(status, again) => {
@@ -495,6 +556,13 @@ impl Session {
                 self.medium_is_lost(talk, &reason);
             }
         }
+    }
+
+    fn recording_failed(&mut self, message: &str) {
+        self.journal.note(
+            kind::FAULT,
+            json!({"message": format!("recording: {message}")}),
+        );
     }
 
     fn connect(&mut self, talk: &mut Talk, connected: Connected) {

@@ -9,11 +9,13 @@
 //! | `BargeIn` | a cuttable prompt plays and a new voice is heard | `min_voice` (0.5 s) after onset and `guard` (0.3 s) | the prompt pauses; words that came in `guard` cut it |
 //! | `Resume` | a prompt is paused | `resume` (2 s) later, or when the voice was noise | the prompt goes on |
 //! | `NoInput` | the window is open, prompts are over, nobody speaks | when it was quiet for `timeout` (5 s) in all | `no_input`, or `failed` without a recognizer |
+//! | | a message was begun, nobody speaks | `end_silence` (3 s) after its last voice | the message is whole |
 //! | `Interdigit` | keys have begun | `interdigit` (3 s) after the last, or the prompt's end | the keys are complete |
 //! | `EndSilence` | an utterance isn't ended | `end_silence` (0.7 s) after the voice | it has ended; the recognizer is asked for its text |
 //! | `Settle` | an ended utterance has words but no final | `settle` (0.5 s) after its end | its partial is its text |
 //! | `GiveUp` | an ended utterance has no words | `give_up` (3 s) after its end | it was noise |
 //! | `MaxSpeech` | the window's utterance goes on | `max_speech` (20 s) after its onset | `too_long` |
+//! | | a message is taken | `max` (60 s) after the beep | `too_long` |
 //! | `Early` | `early`, and the partial is an expected answer | when it has stood for `stand` (0.3 s) | it is the text |
 
 /// Every timer that the machine has.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::ear::Utterance;
 use super::request::{BargeIn, Window};
 use crate::audio::Sound;
+use crate::ident::Spoken;
 use crate::net::speaker::PlaybackId;
 use crate::phrases::Understanding;
 
@@ -54,6 +55,12 @@ impl TurnState {
             paused_for: None,
             window,
         }
+    }
+
+    /// It takes a message.
+    pub(super) fn takes_message(&self) -> bool {
+        let window = self.window.as_ref();
+        window.is_some_and(|window| window.rule.message.is_some())
     }
 
     pub(super) fn prompts_over(&self) -> bool {
@@ -142,6 +149,17 @@ impl Playing {
     }
 }
 
+/// A message, as far as it has come.
+#[derive(Debug, Default)]
+pub(super) struct MessageSoFar {
+    /// What was said, utterance by utterance.
+    pub(super) parts: Vec<Spoken>,
+    /// The first utterance.
+    pub(super) first: Option<u64>,
+    /// When its voice was last heard; `None`: not yet.
+    pub(super) last_ms: Option<u64>,
+}
+
 /// A listening window.
 #[derive(Debug)]
 pub(super) struct WindowState {
@@ -155,6 +173,8 @@ pub(super) struct WindowState {
     pub(super) last_digit_ms: u64,
     /// The keys are complete before their number is.
     pub(super) terminated: bool,
+    /// What was said of the message that it takes.
+    pub(super) message: MessageSoFar,
     quiet_left_ms: u64,
     quiet_since_ms: Option<u64>,
 }
@@ -169,6 +189,7 @@ impl WindowState {
             digits: String::new(),
             last_digit_ms: 0,
             terminated: false,
+            message: MessageSoFar::default(),
             quiet_since_ms: None,
         }
     }
@@ -176,7 +197,13 @@ impl WindowState {
     /// A key. The terminator ends what has begun; one more than wanted is nothing.
     pub(super) fn press(&mut self, digit: char, at_ms: u64) {
         let Some(rule) = self.rule.digits else { return };
-        if rule.terminator == Some(digit) {
+        if self.rule.message.is_some() {
+            // Only the key that ends it means anything.
+            if rule.terminator == Some(digit) {
+                self.digits = digit.to_string();
+                self.terminated = true;
+            }
+        } else if rule.terminator == Some(digit) {
             self.terminated |= !self.digits.is_empty();
         } else if !self.terminated && self.digits.len() < rule.max_digits as usize {
             self.digits.push(digit);
@@ -212,6 +239,15 @@ impl WindowState {
             }
             _ => {}
         }
+    }
+
+    /// Of a message: the silence counts anew after each voice. `since_ms`: since when nobody speaks.
+    pub(super) fn message_quiet(&mut self, since_ms: Option<u64>) {
+        self.quiet_since_ms = since_ms;
+        self.quiet_left_ms = match (self.rule.message, self.message.last_ms) {
+            (Some(rule), Some(_)) => rule.end_silence_ms,
+            _ => self.rule.timeout_ms,
+        };
     }
 
     /// When the silence has lasted too long.

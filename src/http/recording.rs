@@ -22,7 +22,8 @@ use super::refusal::Refusal;
 use super::routes::Route;
 use super::schema::{usual, whole, word};
 use super::{HttpState, query};
-use crate::store::{RecordingFound, RecordingRecord, RecordingsFolder};
+use crate::call::recording::What;
+use crate::store::{RecordingFound, RecordingRecord, RecordingWanted, RecordingsFolder};
 use sound::{Channel, NoSound, Sound};
 
 /// A piece that is read and sent at once.
@@ -57,8 +58,14 @@ pub(super) fn routes() -> Vec<Route> {
         .asks(
             "number",
             from_one(),
-            "которая в попытке, если их несколько; иначе последняя",
-            "which of the attempt's, if there are several; else the last",
+            "которая в попытке, если их несколько; иначе последняя запись разговора, а нет её — последнее сообщение",
+            "which of the attempt's, if there are several; else the last of the call, or the last message",
+        )
+        .asks(
+            "what",
+            word([What::Call, What::Message].map(What::as_str)),
+            "call — запись разговора; message — сообщение человека, записанное диалогом",
+            "call: the recording of the call; message: what the person was asked to say",
         )
         .asks(
             "channel",
@@ -82,15 +89,13 @@ pub(super) fn routes() -> Vec<Route> {
 /// What the query asks for.
 #[derive(Debug, PartialEq, Eq)]
 struct Asked {
-    attempt: Option<u32>,
-    number: Option<u32>,
+    wanted: RecordingWanted,
     channel: Channel,
 }
 
 fn asked(raw: Option<&str>) -> Result<Asked, Refusal> {
     let mut asked = Asked {
-        attempt: None,
-        number: None,
+        wanted: RecordingWanted::default(),
         channel: Channel::Both,
     };
     for (name, value) in query::parse(raw.unwrap_or_default())? {
@@ -104,8 +109,18 @@ fn asked(raw: Option<&str>) -> Result<Asked, Refusal> {
             )),
         };
         match name.as_str() {
-            "attempt" => asked.attempt = number()?,
-            "number" => asked.number = number()?,
+            "attempt" => asked.wanted.attempt = number()?,
+            "number" => asked.wanted.number = number()?,
+            "what" => {
+                asked.wanted.what = Some(What::parse(&value).ok_or_else(|| {
+                    Refusal::field(
+                        "out_of_range",
+                        "what",
+                        "есть call (разговор) и message (сообщение)",
+                        "there are call and message",
+                    )
+                })?);
+            }
             "channel" => {
                 let known = Channel::WORDS.iter().find(|(word, _)| *word == value);
                 asked.channel = known.map(|(_, channel)| *channel).ok_or_else(|| {
@@ -135,7 +150,7 @@ pub(super) async fn fetch(
     let asked = asked(raw.as_deref())?;
     let found = state
         .store()
-        .recording(&id, asked.attempt, asked.number)
+        .recording(&id, asked.wanted)
         .await
         .map_err(|error| Refusal::store(&error))?;
     let recording = match found {
@@ -170,9 +185,14 @@ async fn open(
     channel: Channel,
 ) -> Result<Sound, Refusal> {
     let (folder, file) = (folder.clone(), recording.file.clone());
-    let channels = recording.channels;
-    let opened =
-        tokio::task::spawn_blocking(move || Sound::open(&folder, &file, channels, channel)).await;
+    let (channels, what) = (recording.channels, recording.what);
+    let opened = tokio::task::spawn_blocking(move || match (what, channel) {
+        // The person alone, whatever is asked for but the robot.
+        (What::Message, Channel::Robot) => Err(NoSound::NoRobot),
+        (What::Message, _) => Sound::open(&folder, &file, channels, Channel::Both),
+        (What::Call, channel) => Sound::open(&folder, &file, channels, channel),
+    })
+    .await;
     match opened.map_err(|error| Refusal::failed(&error))? {
         Ok(sound) => Ok(sound),
         Err(NoSound::Gone) => {
@@ -184,6 +204,12 @@ async fn open(
             "one_channel",
             "человек и робот записаны вместе, по отдельности их нет; с asterisk.recording_channels: 2 будут",
             "the person and the robot were recorded in one channel; asterisk.recording_channels: 2 keeps them apart",
+        )),
+        Err(NoSound::NoRobot) => Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            "one_channel",
+            "в записанном сообщении только голос человека",
+            "a recorded message has the person's voice only",
         )),
         Err(NoSound::Broken) => Err(Refusal::failed(&format!(
             "the recording {} is no WAV of 16-bit PCM",
@@ -319,10 +345,13 @@ mod tests {
 
     #[test]
     fn a_query_names_what_it_knows() {
-        let all = asked(Some("attempt=2&number=1&channel=caller")).unwrap();
+        let all = asked(Some("attempt=2&number=1&what=message&channel=caller")).unwrap();
         let expect = Asked {
-            attempt: Some(2),
-            number: Some(1),
+            wanted: RecordingWanted {
+                attempt: Some(2),
+                number: Some(1),
+                what: Some(What::Message),
+            },
             channel: Channel::Caller,
         };
         assert_eq!(all, expect);
@@ -330,6 +359,7 @@ mod tests {
             ("attempt=0", "out_of_range", "attempt"),
             ("number=x", "out_of_range", "number"),
             ("channel=left", "out_of_range", "channel"),
+            ("what=talk", "out_of_range", "what"),
         ] {
             let refusal = asked(Some(query)).unwrap_err();
             assert_eq!(

@@ -9,10 +9,12 @@ use serde_json::Value;
 use super::schema::{count, flag, free, list, maybe, named, object, text, time, told, whole, word};
 use super::time::{written, written_opt};
 use super::titles::Titles;
+use crate::call::recording::What;
 use crate::call::{Direction, Status};
 use crate::ident::Phone;
 use crate::store::{
-    AttemptRecord, CallRecord, Callback, CallbackState, Change, EventRecord, TranscriptLine,
+    AttemptRecord, CallRecord, Callback, CallbackState, Change, EventRecord, RecordingRecord,
+    TranscriptLine,
 };
 
 /// What a report is written with: the server's zone, the words of the moment.
@@ -93,7 +95,9 @@ told! {
         "not_before": maybe(time()) => told.at_opt(call.not_before),
         "expires": maybe(time()) => told.at_opt(call.expires),
         "callback": maybe(text()) => call.callback,
+        "version": maybe(text()) => call.attempt_list.last().and_then(|attempt| attempt.version.as_ref()),
         "recording": maybe(text()) => call.recording,
+        "recordings": list(recording_form()) => call.recordings.iter().map(|r| recording(r, told)).collect::<Vec<Value>>(),
         "created": time() => told.at(call.created),
         "changed": time() => told.at(call.changed),
         "attempt_list": list(attempt_form()) => call.attempt_list.iter().map(|a| attempt(a, told)).collect::<Vec<Value>>(),
@@ -118,6 +122,20 @@ told! {
         "talk_ms": maybe(count()) => a.talk_ms,
         "version": maybe(text()) => a.version,
         "recording": maybe(text()) => a.recording,
+    }
+}
+
+told! {
+    /// One recording: `number` and `attempt` fetch it.
+    fn recording(r: &RecordingRecord, told: &Telling), recording_form {
+        "attempt": count() => r.attempt,
+        "number": count() => r.number,
+        "what": word([What::Call, What::Message].map(What::as_str)) => r.what.as_str(),
+        "began": time() => told.at(r.began),
+        "ended": maybe(time()) => told.at_opt(r.ended),
+        "ended_by": maybe(text()) => r.ended_by,
+        "length_ms": maybe(count()) => r.length_ms,
+        "deleted": maybe(time()) => told.at_opt(r.deleted),
     }
 }
 

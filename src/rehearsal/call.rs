@@ -31,8 +31,8 @@ use crate::call::history::kind;
 use crate::call::line::{Answer, HangUpFlag, LineMessage};
 use crate::call::machine::CallMachine;
 use crate::call::{
-    BargeIn, CallInfo, DialogEnd, Direction, EndedBy, Fault, Line, Prompt, Reply, ReplyKind,
-    Request, Turn, Who,
+    BargeIn, CallInfo, DialogEnd, Direction, EndedBy, Fault, Line, Prompt, Recorded, Reply,
+    ReplyKind, Request, Turn, Who,
 };
 use crate::net::web::{WebAnswer, WebOrder};
 use crate::script::Dialog;
@@ -117,6 +117,8 @@ pub fn hold(opening: Opening, person: &mut dyn Person) -> Held {
         watch: opening.watch,
         question: None,
         asking: None,
+        recordings: 0,
+        message: None,
     };
     let end = match thread {
         Ok(thread) => {
@@ -164,6 +166,10 @@ struct Rehearsal {
     answered_by: Option<Who>,
     /// And leaves it a message.
     takes_message: bool,
+    /// How many recordings were begun.
+    recordings: u32,
+    /// The message of the person that is recorded: its number, and since when.
+    message: Option<(u32, u64)>,
 }
 
 impl Rehearsal {
@@ -320,6 +326,10 @@ impl Rehearsal {
             LineMessage::Note(note) => return self.note(note.kind, note.data, person),
             LineMessage::Request(request, sender) => (*request, sender),
         };
+        if let Request::MessageStop { by } = request {
+            let _ = sender.send(Answer::Recorded(self.message_stop(by, person)));
+            return;
+        }
         if self.ended_by.is_some() {
             let _ = sender.send(Answer::HungUp);
             return;
@@ -336,13 +346,25 @@ impl Rehearsal {
             Request::Turn(turn) => self.turn(*turn),
             Request::Pause { ms } => self.machine.handle(Event::Pause { ms }, now),
             Request::Record => {
-                self.note(kind::RECORDING, json!({"event": "began"}), person);
+                self.recordings += 1;
+                let began = json!({"event": "began", "what": "call", "number": self.recordings});
+                self.note(kind::RECORDING, began, person);
                 self.answer(Answer::Done);
             }
             Request::RecordStop => {
                 self.note(kind::RECORDING, json!({"event": "ended"}), person);
                 self.answer(Answer::Done);
             }
+            Request::Message => {
+                self.recordings += 1;
+                let number = self.recordings;
+                let began = json!({"event": "began", "what": "message", "number": number});
+                self.note(kind::RECORDING, began, person);
+                self.message = Some((number, now));
+                self.answer(Answer::Recorded(Some(Recorded { number, ms: 0 })));
+            }
+            // Answered above.
+            Request::MessageStop { .. } => {}
             Request::Tone if self.answered_by.is_some() && !self.takes_message => {
                 self.takes_message = true;
                 self.machine.handle(Event::AwaitTone, now);
@@ -369,6 +391,16 @@ impl Rehearsal {
                 self.over(EndedBy::Dialog, person);
             }
         }
+    }
+
+    fn message_stop(&mut self, by: ReplyKind, person: &mut dyn Person) -> Option<Recorded> {
+        let (number, began_ms) = self.message.take()?;
+        let ms = self.scene.now_ms.saturating_sub(began_ms);
+        let ended = json!({
+            "event": "ended", "what": "message", "number": number, "by": by.as_str(), "length_ms": ms,
+        });
+        self.note(kind::RECORDING, ended, person);
+        Some(Recorded { number, ms })
     }
 
     /// The server's answer comes when the person of the rehearsal says; the filler plays meanwhile.
@@ -418,6 +450,8 @@ impl Rehearsal {
     fn turn(&mut self, turn: Turn) {
         let sounds: Vec<_> = turn.prompts.into_iter().map(Mouth::sound).collect();
         self.scene.turn(sounds.len(), turn.window.is_some());
+        let window = turn.window.as_ref();
+        self.scene.message = window.is_some_and(|window| window.message.is_some());
         if let (Some(watch), Some(window)) = (&self.watch, &turn.window)
             && !window.expect.is_empty()
             && let Some((file, line)) = watch.at()

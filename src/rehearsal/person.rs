@@ -137,6 +137,10 @@ impl CasePerson {
             When::Polite(after_ms) => {
                 let quiet_ms = scene.quiet_since_ms?;
                 let free_ms = match self.acted {
+                    // A message may have several parts.
+                    Some((turn, until_ms)) if turn == scene.turns && scene.message => {
+                        until_ms - PATIENCE_MS + after_ms
+                    }
                     Some((turn, until_ms)) if turn == scene.turns => until_ms,
                     _ => 0,
                 };

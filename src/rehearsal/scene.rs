@@ -64,6 +64,8 @@ pub struct Scene {
     pub lines: Vec<HistoryLine>,
     prompts: usize,
     listens: bool,
+    /// It takes a message.
+    pub(super) message: bool,
     /// Prompts of earlier turns.
     heard_before: usize,
 }

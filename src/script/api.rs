@@ -1,12 +1,16 @@
 //! What the words do: each function here is named in a row of [`super::words`] and registers its forms.
 
+use std::sync::{Arc, LazyLock};
+
 use jiff::{Timestamp, Zoned};
 use rhai::{Dynamic, FnPtr, FuncRegistration, ImmutableString, Map, Module, NativeCallContext};
 use serde_json::json;
 
+use crate::audio::{Sound, tone};
 use crate::call::history::kind;
 use crate::call::request::MAX_PAUSE_MS;
-use crate::call::{Ask, Reply, Turn, outcome};
+use crate::call::{Ask, Hears, MessageAsk, Reply, ReplyKind, Turn, outcome};
+use crate::config::Language;
 use crate::ident::Phone;
 
 use super::again;
@@ -237,7 +241,38 @@ pub(super) fn menu(module: &mut Module, name: &str) {
 }
 
 pub(super) fn record(module: &mut Module, name: &str) {
+    fn message(context: &Ctx, map: &Map) -> Res<Dynamic> {
+        let talk = talk(context)?;
+        let options = options(&talk, map, Taker::Record)?;
+        if options.message != Some(true) {
+            let names = map.keys().map(|name| name.as_str());
+            if let Some(sentence) = super::options::no_message(names, talk.language) {
+                return Err(fault(sentence));
+            }
+            return talk.wait(|line| line.record()).map(Dynamic::from);
+        }
+        let ask = MessageAsk {
+            prompts: prompts(&talk, &options.prompt, Bare::Text, &options)?,
+            barge_in: options.barge_in,
+            beep: options.beep.then(|| beep(talk.language)),
+            window: options
+                .message_window(talk.dialog.settings.recognizer.hears() != Hears::Nobody),
+        };
+        let reply = talk.wait(|line| line.message(&ask))?;
+        // A hang-up ends a message like any other; before one it ends the script.
+        if reply.kind == ReplyKind::HangUp && reply.recorded.is_none() {
+            return Err(ended(Ending::HungUp));
+        }
+        Ok(Dynamic::from(ScriptReply::new(reply, &talk.line.now())))
+    }
     form!(module, name, |c: Ctx| talk(&c)?.wait(|line| line.record()));
+    form!(module, name, |c: Ctx, map: Map| message(&c, &map));
+}
+
+/// The tone of `record`, under a name that the transcript shows.
+fn beep(language: Language) -> Sound {
+    static SAMPLES: LazyLock<Arc<[i16]>> = LazyLock::new(|| tone::beep(1_000, 300));
+    Sound::new(language.pick("сигнал", "beep"), Arc::clone(&SAMPLES))
 }
 
 pub(super) fn record_stop(module: &mut Module, name: &str) {

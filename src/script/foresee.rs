@@ -82,6 +82,7 @@ impl Foreseen<'_> {
             "ask" => (call.args.first(), 1, Taker::Ask),
             "menu" => (call.args.first(), 2, Taker::Ask),
             "digits" => (None, 1, Taker::Digits),
+            "record" => (None, 0, Taker::Record),
             _ => return,
         };
         let mut options = self.defaults.clone();

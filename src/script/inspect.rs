@@ -460,6 +460,10 @@ impl Inspection<'_> {
             "ask" => (Taker::Ask, 1),
             "menu" => (Taker::Ask, 2),
             "digits" => (Taker::Digits, 1),
+            "record" => {
+                self.record(call.args.first(), position);
+                (Taker::Record, 0)
+            }
             "transfer" => (Taker::Transfer, 1),
             "http_get" => (Taker::Web, 1),
             "http_post" => (Taker::Web, 2),
@@ -469,6 +473,27 @@ impl Inspection<'_> {
             for (key, value) in &map.0 {
                 self.setting(taker, &key.name, key.pos, value);
             }
+        }
+    }
+
+    /// `record(#{ max: 60 })`: a message's settings, and no word of a message.
+    fn record(&mut self, options: Option<&Expr>, position: Position) {
+        let Some(Expr::Map(map, _)) = options else {
+            return;
+        };
+        let l = self.known.language;
+        let named = map.0.iter().map(|(key, value)| (key.name.as_str(), value));
+        let is_message =
+            |name: &str| Taker::Record.setting(name, l) == Ok(options::Setting::Message);
+        let message = named.clone().find(|(name, _)| is_message(name));
+        let said = message.is_some_and(|(_, value)| {
+            // Whatever is computed may be true.
+            let value = value.get_literal_value(None);
+            value.is_none_or(|value| value.as_bool() != Ok(false))
+        });
+        let names = named.map(|(name, _)| name);
+        if !said && let Some(message) = options::no_message(names, l) {
+            self.fault(position, message);
         }
     }
 

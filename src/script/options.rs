@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
-use crate::call::{BargeIn, DigitRule, Window};
+use crate::call::{BargeIn, DigitRule, MessageRule, Window};
 use crate::config::Language;
 use crate::phrases::Answers;
 
@@ -48,6 +48,9 @@ pub enum Setting {
     Filler,
     Query,
     Hours,
+    Message,
+    Beep,
+    Longest,
 }
 
 /// One row of the table.
@@ -123,6 +126,9 @@ pub const SETTINGS: &[Row] = &[
     row(Setting::AnswerTime, ("timeout", "ожидание"), "сколько секунд ждать ответа сервера (http_get, http_post)", "seconds to wait for a server's answer", "5"),
     row(Setting::Filler, ("filler", "заставка"), "что сказать, пока сервер думает; договаривается до конца", "said while the server thinks, to its end", r#""Минуту, проверяю.""#),
     row(Setting::Hours, ("hours", "часы"), "в какие часы бывает ответ, с какого по какой: «в шесть» с [9, 20] — это 18:00", "the hours that an answer may name, from and to: \"at six\" with [9, 20] is 18:00", "[9, 20]"),
+    row(Setting::Message, ("message", "сообщение"), "записать не разговор, а сообщение человека: ждать, пока он договорит (record)", "record no call but a message of the person's: wait until they have said it (record)", "true"),
+    row(Setting::Beep, ("beep", "сигнал"), "дать гудок, после которого говорить (record)", "a tone after which to speak (record)", "true"),
+    row(Setting::Longest, ("max", "предел"), "самое длинное сообщение, секунд (record)", "longest message, seconds (record)", "60"),
     row(Setting::Query, ("query", "параметры"), "параметры адреса: ?имя=значение", "parameters of the address: ?name=value", "#{ number: 5 }"),
 ];
 
@@ -154,6 +160,17 @@ const WINDOW: &[Setting] = &[
 /// Those of a question that is asked again.
 const ASKING: &[Setting] = &[Setting::Attempts, Setting::NoInput, Setting::NoMatch];
 
+/// Those of a recorded message, besides its prompt's.
+const MESSAGE: &[Setting] = &[
+    Setting::Message,
+    Setting::Beep,
+    Setting::Longest,
+    Setting::Prompt,
+    Setting::Timeout,
+    Setting::EndSilence,
+    Setting::Terminator,
+];
+
 /// Those of whatever speaks.
 const SPEAKING: &[Setting] = &[Setting::Voice, Setting::Speed];
 
@@ -168,6 +185,8 @@ pub(super) enum Taker {
     Ask,
     /// `digits`.
     Digits,
+    /// `record`.
+    Record,
     /// `transfer`.
     Transfer,
     /// `http_get`, `http_post`.
@@ -191,6 +210,7 @@ impl Taker {
                     || speaking
                     || matches!(setting, Setting::Prompt | Setting::MinDigits)
             }
+            Self::Record => speaking || cutting || MESSAGE.contains(&setting),
             Self::Transfer => setting == Setting::Ring,
             Self::Web => matches!(
                 setting,
@@ -252,6 +272,10 @@ pub(super) struct Options {
     pub(super) query: Map,
     /// Hours that an answer may name, from and to.
     pub(super) hours: Option<Hours>,
+    /// `message` was named, and what it was.
+    pub(super) message: Option<bool>,
+    pub(super) beep: bool,
+    longest_ms: u64,
 }
 
 impl Options {
@@ -286,12 +310,18 @@ impl Options {
             filler: Dynamic::UNIT,
             query: Map::new(),
             hours: None,
+            message: None,
+            beep: true,
+            longest_ms: 60_000,
         }
     }
 
     /// These options with `map`'s laid over them. The error is a sentence for the analyst.
     pub(super) fn with(&self, map: &Map, taker: Taker, language: Language) -> Result<Self, String> {
         let mut options = self.clone();
+        if taker == Taker::Record {
+            options.as_for_message();
+        }
         for (name, value) in map {
             let setting = taker.setting(name, language)?;
             options
@@ -306,6 +336,32 @@ impl Options {
             };
         }
         Ok(options)
+    }
+
+    /// What of the dialog's settings is meant for answers doesn't hold for a message.
+    fn as_for_message(&mut self) {
+        let plain = Self::new(Arc::clone(&self.window.answers));
+        self.window = plain.window;
+        self.window.end_silence_ms = MessageRule::default().end_silence_ms;
+        // Who begins before the tone is not to cut off what they are told to do; a key may, as with any voice mail.
+        self.barge_in = BargeIn::Digits;
+        self.message = None;
+    }
+
+    /// The window of a message; `heard`: somebody listens.
+    pub(super) fn message_window(&self, heard: bool) -> Window {
+        let rule = MessageRule {
+            end_silence_ms: self.window.end_silence_ms,
+            longest_ms: self.longest_ms,
+            heard,
+        };
+        let mut window = Window::new(Arc::clone(&self.window.answers));
+        // Words that began over what was said before are on no recording.
+        window.carry_ms = 0;
+        window.timeout_ms = self.window.timeout_ms;
+        window.digits = self.window.digits;
+        window.message = Some(rule);
+        window
     }
 
     /// Sets one; the error says what is wanted, or is a whole sentence behind a `!`.
@@ -359,6 +415,9 @@ impl Options {
             Setting::Speed => self.speed_percent = speed(value, l)?,
             Setting::AnswerTime => self.answer_ms = Some(seconds(value, 0.1, 60.0, l)?),
             Setting::Filler => self.filler = value.clone(),
+            Setting::Message => self.message = Some(yes_or_no(value, l)?),
+            Setting::Beep => self.beep = yes_or_no(value, l)?,
+            Setting::Longest => self.longest_ms = seconds(value, 1.0, 600.0, l)?,
             Setting::Hours => self.hours = Some(hours(value, l)?),
             Setting::Query => {
                 let query = value.read_lock::<Map>().map(|map| map.clone());
@@ -373,6 +432,24 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// Settings of a message where it isn't said that it is one: `record()` alone records the call.
+pub(super) fn no_message<'n>(
+    names: impl IntoIterator<Item = &'n str>,
+    language: Language,
+) -> Option<String> {
+    let names: Vec<&str> = names.into_iter().collect();
+    let is_message = |name: &&str| {
+        let row = SETTINGS.iter().find(|row| row.is_named(name));
+        row.is_some_and(|row| row.setting == Setting::Message)
+    };
+    let named = names.iter().find(|name| !is_message(name))?;
+    Some(tr!(
+        language,
+        "«{named}» — настройка записи сообщения: добавьте сообщение: истина. Запись всего разговора начинают просто записать()",
+        "{named:?} is a setting of a message: add message: true. The whole call is recorded by plain record()"
+    ))
 }
 
 fn wrong(name: &str, value: &Dynamic, wanted: &str, language: Language) -> String {

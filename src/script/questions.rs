@@ -16,7 +16,7 @@ use super::tr;
 use super::words::{self, Kind, WORDS};
 
 /// Words that give a reply.
-const GIVE_REPLIES: [&str; 5] = ["ask", "listen", "digits", "say", "play"];
+const GIVE_REPLIES: [&str; 6] = ["ask", "listen", "digits", "say", "play", "record"];
 /// Words that listen.
 const LISTEN: [&str; 4] = ["ask", "listen", "digits", "menu"];
 /// What `kind` can be, and `вид`.

@@ -125,6 +125,19 @@ impl ScriptReply {
         names
     }
 
+    /// The number of the recorded message; `()` where nothing was recorded.
+    pub(super) fn recording(&self) -> Dynamic {
+        let recorded = self.0.recorded.as_ref();
+        recorded.map_or(Dynamic::UNIT, |one| i64::from(one.number).into())
+    }
+
+    /// How long it is, seconds.
+    pub(super) fn seconds(&self) -> Dynamic {
+        let ms = self.0.recorded.map_or(0, |one| one.ms);
+        // A tenth is exact enough for an analyst, and reads well in 1C.
+        ((ms as f64 / 100.0).round() / 10.0).into()
+    }
+
     /// The reply itself.
     pub(super) fn reply(&self) -> &Reply {
         &self.0

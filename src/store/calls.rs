@@ -12,8 +12,8 @@ use super::row::{self, Standing, json as text, ms, ms_opt, time_opt};
 use super::waits::{First, Waits};
 use super::writer::Tx;
 use super::{changes, do_not_call, events};
-use crate::call::history::kind;
-use crate::call::{CallInfo, Order, Status, Summary, outcome};
+use crate::call::history::{Data, kind};
+use crate::call::{CallInfo, HistoryEvent, Order, Status, Summary, outcome};
 use crate::ident::{CallId, Phone};
 
 const INSERT: &str = "INSERT INTO calls (id, direction, phone, dialog, params, file, priority, not_before, expires, attempts, \
@@ -262,6 +262,24 @@ pub(super) fn answered(tx: &mut Tx<'_>, id: &CallId, attempt: u32, at: Timestamp
     Ok(true)
 }
 
+/// A dialog begins: which version of the scripts it is stands with the attempt from then on, whatever becomes of it.
+pub(super) fn note_version(
+    tx: &mut Tx<'_>,
+    n: i64,
+    attempt: u32,
+    event: &HistoryEvent,
+) -> Result<()> {
+    if let Data::Json(data) = &event.data
+        && data["event"] == "began"
+        && let Some(version) = data["version"].as_str().filter(|v| !v.is_empty())
+    {
+        tx.conn
+            .prepare_cached("UPDATE attempts SET version = ?3 WHERE call_n = ?1 AND attempt = ?2")?
+            .execute(params![n, attempt, version])?;
+    }
+    Ok(())
+}
+
 pub(super) fn attempt_ended(
     tx: &mut Tx<'_>,
     id: &CallId,
@@ -274,7 +292,8 @@ pub(super) fn attempt_ended(
     let talk_ms = i64::try_from(summary.talk_ms).unwrap_or(i64::MAX);
     tx.conn
         .prepare_cached(
-            "UPDATE attempts SET ended = ?3, outcome = ?4, cause = ?5, talk_ms = ?6, version = ?7, recording = ?8, machine = ?10, \
+            "UPDATE attempts SET ended = ?3, outcome = ?4, cause = ?5, talk_ms = ?6, version = coalesce(?7, version), recording = ?8, \
+             machine = ?10, \
              answered = CASE WHEN ?9 THEN coalesce(answered, max(started, ?3 - ?6)) ELSE answered END \
              WHERE call_n = ?1 AND attempt = ?2",
         )?

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::error::Result;
 use super::record::{EventRecord, MAX_TRANSCRIPT, Speaker, TranscriptLine};
-use super::recordings;
 use super::row::{corrupt, ms, time};
 use super::writer::Tx;
+use super::{calls, recordings};
 use crate::call::HistoryEvent;
 use crate::call::history::kind;
 use crate::ident::{CallId, Spoken};
@@ -67,6 +67,9 @@ fn put_all(tx: &mut Tx<'_>, n: i64, attempt: u32, events: &[HistoryEvent]) -> Re
             seq += 1;
             if event.kind == kind::RECORDING {
                 recordings::note(tx, n, attempt, event)?;
+            }
+            if event.kind == kind::DIALOG {
+                calls::note_version(tx, n, attempt, event)?;
             }
             let mut data = event.data.text();
             if data.len() > MAX_EVENT_BYTES {

@@ -95,7 +95,7 @@ pub use record::{
     Change, Due, Ended, EventRecord, Fate, Health, Listed, Looked, MAX_CALLBACKS, MAX_TRANSCRIPT,
     Receiver, Recovered, Speaker, Taken, Then, TranscriptLine, Tried, Wanted,
 };
-pub use recordings::{RecordingFound, RecordingRecord};
+pub use recordings::{MAX_RECORDINGS, RecordingFound, RecordingRecord, RecordingWanted};
 pub use recover::MAX_RECOVERIES;
 pub use reports::{Report, ReportQuery, StageReport, Times, UnmatchedText};
 pub use schema::VERSION;
@@ -589,17 +589,12 @@ impl Store {
             .await
     }
 
-    /// The last recording of a call, or of its `attempt`, or the one of `number` in it.
-    pub async fn recording(
-        &self,
-        id: &CallId,
-        attempt: Option<u32>,
-        number: Option<u32>,
-    ) -> Result<RecordingFound> {
+    /// The recording of a call that is wanted; the last of several.
+    pub async fn recording(&self, id: &CallId, wanted: RecordingWanted) -> Result<RecordingFound> {
         let id = id.clone();
         self.inner
             .readers
-            .read(move |conn| recordings::find(conn, &id, attempt, number))
+            .read(move |conn| recordings::find(conn, &id, wanted))
             .await
     }
 

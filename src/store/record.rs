@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::admit::Reason;
+use super::recordings::RecordingRecord;
 use crate::call::{Direction, Order, Status};
 use crate::ident::{CallId, ChannelId, Phone, Spoken};
 
@@ -62,6 +63,8 @@ pub struct CallRecord {
     pub changed: Timestamp,
     /// Every attempt, oldest first.
     pub attempt_list: Vec<AttemptRecord>,
+    /// Its recordings, oldest first; at most `MAX_RECORDINGS`.
+    pub recordings: Vec<RecordingRecord>,
     /// Who said what, oldest first; at most [`MAX_TRANSCRIPT`] lines.
     pub transcript: Vec<TranscriptLine>,
     /// What was told by callbacks, or is to be, oldest first; at most [`MAX_CALLBACKS`].

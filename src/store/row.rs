@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::admit::Reason;
 use super::error::{Result, StoreError};
 use super::record::{AttemptRecord, CallRecord, MAX_CALLBACKS};
-use super::{callbacks, events};
+use super::{callbacks, events, recordings};
 use crate::call::{Direction, Order, Status};
 use crate::ident::{CallId, ChannelId, Phone};
 
@@ -68,7 +68,7 @@ pub(super) fn phone(text: Option<String>) -> Result<Option<Phone>> {
         .transpose()
 }
 
-/// The call's row, without its attempts and transcript; with its number.
+/// The call's row, without its attempts, recordings and transcript; with its number.
 pub(super) fn bare(conn: &Connection, id: &CallId) -> Result<Option<(i64, CallRecord)>> {
     let sql = format!("{CALL} WHERE id = ?1");
     let mut statement = conn.prepare_cached(&sql)?;
@@ -82,6 +82,7 @@ pub(super) fn call(conn: &Connection, id: &CallId) -> Result<Option<CallRecord>>
         return Ok(None);
     };
     call.attempt_list = attempts(conn, n)?;
+    call.recordings = recordings::of_call(conn, n)?;
     call.transcript = events::transcript(conn, n)?;
     call.callbacks = callbacks::of_call(conn, n, MAX_CALLBACKS)?;
     Ok(Some(call))
@@ -130,6 +131,7 @@ fn call_of(row: &Row<'_>) -> Result<(i64, CallRecord)> {
         created: time("created", row.get(19)?)?,
         changed: time("changed", row.get(20)?)?,
         attempt_list: Vec::new(),
+        recordings: Vec::new(),
         transcript: Vec::new(),
         callbacks: Vec::new(),
     };

@@ -13,7 +13,7 @@ use rusqlite_migration::{M, Migrations};
 use super::error::{Result, StoreError};
 
 /// The steps from an empty file to the newest version, oldest first.
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 9] = [
     include_str!("migrations/0001_calls.sql"),
     include_str!("migrations/0002_events.sql"),
     include_str!("migrations/0003_lines.sql"),
@@ -21,6 +21,7 @@ const STEPS: [&str; 8] = [
     include_str!("migrations/0005_dialing.sql"),
     include_str!("migrations/0006_callbacks.sql"),
     include_str!("migrations/0007_archive.sql"),
+    include_str!("migrations/0008_messages.sql"),
     include_str!("migrations/0009_machines.sql"),
 ];
 

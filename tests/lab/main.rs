@@ -32,6 +32,7 @@ mod crash;
 mod doctor;
 mod inbound;
 mod injection;
+mod messages;
 mod outages;
 mod pauses;
 mod phrases;

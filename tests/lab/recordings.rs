@@ -20,7 +20,7 @@ let a = ask("Короткий вопрос?", #{ expect: ["yes", "no"], attempts
 finish(if a.yes { "confirmed" } else { "unclear" });"#;
 
 /// Status, headers and bytes.
-async fn fetch(one_c: OneC, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
+pub async fn fetch(one_c: OneC, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
     let mut socket = TcpStream::connect(one_c.0).await.unwrap();
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\n{headers}\r\n"
@@ -48,7 +48,7 @@ async fn in_ranges(one_c: OneC, path: &str) -> Vec<u8> {
 }
 
 /// What the lab's recognizer hears in a WAV.
-async fn heard_in(ears: &Ears, bytes: &[u8]) -> String {
+pub async fn heard_in(ears: &Ears, bytes: &[u8]) -> String {
     let sound = wav::decode("recording", bytes).unwrap();
     let vosk = Vosk::new(VoskConfig::new("lab", ears.url.clone())).unwrap();
     let mut stream = listen(&vosk, StreamOptions::default());
@@ -83,7 +83,7 @@ async fn heard_in(ears: &Ears, bytes: &[u8]) -> String {
 }
 
 /// How many of its slices of 20 ms have sound.
-fn loud_ms(samples: &[i16]) -> u64 {
+pub fn loud_ms(samples: &[i16]) -> u64 {
     let slices = samples.chunks(160);
     let loud = slices.filter(|s| s.iter().any(|v| v.unsigned_abs() > 500));
     loud.count() as u64 * 20

@@ -320,7 +320,7 @@ impl Tested<'_> {
 
     /// Ends it; what of it is in our folder.
     async fn recorded(&self, name: &str) -> Recording {
-        if let Ok(action) = Action::stop_mix_monitor(&self.channel) {
+        if let Ok(action) = Action::stop_mix_monitor(&self.channel, None) {
             let _ = self.link.ami.order(action, PATIENCE).await;
         }
         let path = self.asterisk.recordings.join(name);

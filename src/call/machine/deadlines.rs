@@ -147,6 +147,9 @@ impl CallMachine {
     fn too_long_ms(&self) -> Option<u64> {
         let over_ms = self.turn()?.prompts_over_ms?;
         let window = self.open_window().filter(|w| w.digits.is_empty())?;
+        if let Some(message) = window.rule.message {
+            return Some(over_ms + message.longest_ms);
+        }
         let u = self.candidate().filter(|u| u.text.is_none())?;
         self.ear.open().filter(|open| open.id == u.id)?;
         let mut since_ms = u

@@ -38,6 +38,8 @@ impl Channel {
 pub(super) enum NoSound {
     /// It was recorded in one channel: there is no caller without the robot.
     Mixed,
+    /// A message: nobody but the person is on it.
+    NoRobot,
     /// The file is gone, or never was.
     Gone,
     /// It is no WAV that we know.

@@ -201,6 +201,53 @@ async fn each_message_of_a_call_is_fetched_by_its_number() {
 }
 
 #[tokio::test]
+async fn a_message_stands_beside_the_recording_of_the_call() {
+    let at = Recorded::start().await;
+    let id = at.talks("v", &[("/spool/rec/v.wav", 2)]).await;
+    at.write("v-caller.wav", &[3; 60]);
+    at.write("v-robot.wav", &[4; 60]);
+    let began = json!({
+        "event": "began", "what": "message", "number": 2, "channels": 1, "file": "/spool/rec/v-2.wav",
+    });
+    at.note(&id, began).await;
+    let message = at.write("v-2.wav", &[5; 50]);
+    let path = "/api/v1/calls/v/recording";
+    let one = format!("{path}?what=message");
+    assert_eq!(at.refusal(&one).await, "409 not_ended -");
+    // It ends by itself: the call's recording goes on.
+    let ended =
+        json!({"event": "ended", "what": "message", "number": 2, "by": "digits", "length_ms": 6});
+    at.note(&id, ended).await;
+    for query in ["what=message", "number=2", "what=message&channel=caller"] {
+        let got = at.fetch("GET", &format!("{path}?{query}"), "").await;
+        assert_eq!((got.status, got.body == message), (200, true), "{query}");
+    }
+    let robot = format!("{one}&channel=robot");
+    assert_eq!(at.refusal(&robot).await, "404 one_channel -");
+    assert_eq!(at.refusal(path).await, "409 not_ended -");
+    at.end(&id).await;
+    let whole = at.fetch("GET", path, "").await;
+    assert_eq!((whole.status, whole.body.len()), (200, 44 + 60 * 4));
+
+    let call = at.server.get("/api/v1/calls/v").await.json();
+    let told = |n: usize, key: &str| call["recordings"][n][key].clone();
+    assert_eq!(
+        (told(0, "what"), told(0, "ended_by")),
+        (json!("call"), Value::Null)
+    );
+    assert_eq!(
+        (
+            told(1, "what"),
+            told(1, "number"),
+            told(1, "ended_by"),
+            told(1, "length_ms")
+        ),
+        (json!("message"), json!(2), json!("digits"), json!(6))
+    );
+    assert!(told(1, "ended").is_string());
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_told_plainly() {
     let at = Recorded::start().await;
     let none = at.talks("none", &[]).await;

@@ -87,12 +87,20 @@ pub(super) fn answer(world: &Arc<World>, action: &Packet) -> Reply {
         }
         "mixmonitor" => on_channel(world, action, |channel| {
             let files = exec::recorded_into(text("File"), text("options"));
-            let reply = Reply::success("Success");
-            reply.then(move |world| exec::begin_recording(world, &channel, files))
+            let id = exec::begin_recording(world, &channel, files);
+            let mut reply = vec![("Message", "Success".to_owned())];
+            // Seen: only where it was asked to be left in a variable.
+            if text("options").contains("i(") {
+                reply.push(("MixMonitorID", id));
+            }
+            Reply::of(reply)
         }),
         "stopmixmonitor" => on_channel(world, action, |channel| {
+            let id = Some(text("MixMonitorID").to_owned()).filter(|id| !id.is_empty());
             let reply = Reply::success("Success");
-            reply.then(move |world| exec::end_recording(world, &channel))
+            reply.then(move |world| {
+                exec::end_recording(world, &channel, id.as_deref());
+            })
         }),
         "redirect" => on_channel(world, action, |channel| {
             let (context, extension) = (text("Context").to_owned(), text("Exten").to_owned());

@@ -74,8 +74,8 @@ pub(super) struct Channel {
     pub(super) cut_media: Notify,
     /// Sent instead of the next AGI answer.
     pub(super) garbage: Mutex<Option<Vec<u8>>>,
-    /// The recording that runs: its files, and when it began.
-    pub(super) recording: Mutex<Option<(Vec<String>, u64)>>,
+    /// The recordings that run, oldest first: id, files, and when they began.
+    pub(super) recordings: Mutex<Vec<(String, Vec<String>, u64)>>,
 }
 
 impl Channel {
@@ -106,7 +106,7 @@ impl Channel {
             cut_agi: CancellationToken::new(),
             cut_media: Notify::new(),
             garbage: Mutex::default(),
-            recording: Mutex::default(),
+            recordings: Mutex::default(),
         }
     }
 

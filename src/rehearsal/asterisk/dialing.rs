@@ -206,7 +206,7 @@ async fn hold(world: &Arc<World>, channel: &Arc<Channel>, script: &str) {
 /// The last event of a channel.
 pub(super) fn gone(world: &World, channel: &Channel) {
     let (cause, by) = channel.end();
-    exec::end_recording(world, channel);
+    while exec::end_recording(world, channel, None) {}
     let told = [
         ("Cause", cause.to_string()),
         ("Cause-txt", cause_text(cause).to_owned()),

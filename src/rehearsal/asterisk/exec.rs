@@ -38,7 +38,7 @@ pub(super) async fn run(
             0
         }
         "stopmixmonitor" => {
-            end_recording(world, channel);
+            end_recording(world, channel, Some(data).filter(|id| !id.is_empty()));
             0
         }
         "wait" => {
@@ -111,21 +111,31 @@ pub(super) fn recorded_into(file: &str, options: &str) -> Vec<String> {
     files
 }
 
-/// MixMonitor.
-pub(super) fn begin_recording(world: &World, channel: &Channel, files: Vec<String>) {
+/// MixMonitor; its id.
+pub(super) fn begin_recording(world: &World, channel: &Channel, files: Vec<String>) -> String {
     let now = world.record.now_ms();
     for file in files.clone() {
         channel.note(world, What::Recording { file });
     }
-    *locked(&channel.recording) = Some((files, now));
+    let mut running = locked(&channel.recordings);
+    let id = format!("0x{:x}", 0x7f00 + now + running.len() as u64);
+    running.push((id.clone(), files, now));
+    drop(running);
     world.emit("call", "MixMonitorStart", channel.pairs(""));
+    id
 }
 
-/// The end of MixMonitor, or of the call: the file is there, as long as the recording was; what it holds is silence.
-pub(super) fn end_recording(world: &World, channel: &Channel) {
-    let Some((files, since)) = locked(&channel.recording).take() else {
-        return;
+/// The end of one MixMonitor, by its id or the first, or of the call: the file is there, as long as the recording was; what
+/// it holds is silence. Tells whether there was one.
+pub(super) fn end_recording(world: &World, channel: &Channel, id: Option<&str>) -> bool {
+    let mut running = locked(&channel.recordings);
+    let at = running
+        .iter()
+        .position(|(running, ..)| id.is_none_or(|id| id == running));
+    let Some((_, files, since)) = at.map(|at| running.remove(at)) else {
+        return false;
     };
+    drop(running);
     let ms = world.record.now_ms().saturating_sub(since);
     let samples = usize::try_from(ms.min(LONGEST_RECORDING) * 8).unwrap_or(0);
     for file in files {
@@ -142,6 +152,7 @@ pub(super) fn end_recording(world: &World, channel: &Channel) {
     }
     channel.note(world, What::RecordingStopped);
     world.emit("call", "MixMonitorStop", channel.pairs(""));
+    true
 }
 
 #[cfg(test)]

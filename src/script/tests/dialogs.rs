@@ -544,6 +544,7 @@ fn the_table_is_whole() {
                 options::Taker::Digits,
                 options::Taker::Transfer,
                 options::Taker::Web,
+                options::Taker::Record,
             ];
             let taken = takers
                 .iter()

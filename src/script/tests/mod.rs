@@ -5,6 +5,7 @@ mod dialogs;
 mod faults;
 mod fixtures;
 mod limits;
+mod messages;
 mod reload;
 mod shipped;
 mod slips;
@@ -17,7 +18,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::call::line::{Answer, LineMessage};
-use crate::call::{CallInfo, DialogEnd, Direction, Line, Prompt, Reply, ReplyKind, Request};
+use crate::call::{
+    CallInfo, DialogEnd, Direction, Line, Prompt, Recorded, Reply, ReplyKind, Request,
+};
 use crate::config::Language;
 use crate::ident::{CallId, ChannelId, Phone, Spoken};
 
@@ -117,6 +120,8 @@ fn shown(request: &Request) -> String {
         Request::Pause { ms } => format!("pause {ms}"),
         Request::Record => "record".to_owned(),
         Request::RecordStop => "record_stop".to_owned(),
+        Request::Message => "message".to_owned(),
+        Request::MessageStop { by } => format!("message_stop {}", by.as_str()),
         Request::Transfer { number, timeout_ms } => {
             format!("transfer {} {timeout_ms}", number.as_str())
         }
@@ -155,6 +160,12 @@ fn hold(version: &Arc<Version>, dialog: &str, info: CallInfo, script: Vec<Do>) -
             }
             LineMessage::Request(request, answer) => (*request, answer),
         };
+        let recorded = |ms| Answer::Recorded(Some(Recorded { number: 2, ms }));
+        if let Request::MessageStop { .. } = request {
+            seen.push(shown(&request));
+            let _ = answer.send(recorded(4_250));
+            continue;
+        }
         if over {
             let _ = answer.send(Answer::HungUp);
             continue;
@@ -188,6 +199,7 @@ fn hold(version: &Arc<Version>, dialog: &str, info: CallInfo, script: Vec<Do>) -
                     flag.raise();
                     Answer::Done
                 }
+                Request::Message => recorded(0),
                 _ => Answer::Done,
             },
         });

@@ -91,7 +91,17 @@ pub enum RecordInto<'f> {
         /// `S`: silence keeps the two in step. Later Asterisks do that by themselves, and note that the letter is old.
         sync: bool,
     },
+    /// What the channel's person says, alone. The answer's `MixMonitorID` ends it, and no other recording.
+    Said {
+        /// The file.
+        said: &'f str,
+        /// `S`: silence where no frame comes.
+        sync: bool,
+    },
 }
+
+/// The channel's variable in which MixMonitor leaves the id of a [`RecordInto::Said`]; without one it tells none.
+const MIX_MONITOR_ID: &str = "GOVORUN_MESSAGE";
 
 /// What ControlPlayback does to a CONTROL STREAM FILE that plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -350,12 +360,21 @@ impl Action {
                 let sync = if *sync { "S" } else { "" };
                 action.with("options", format!("r({said})t({heard}){sync}"))
             }
+            RecordInto::Said { said, sync } => {
+                sound(said)?;
+                let sync = if *sync { "S" } else { "" };
+                action.with("options", format!("r({said}){sync}i({MIX_MONITOR_ID})"))
+            }
         }
     }
 
-    /// `StopMixMonitor`: ends all recordings of the channel.
-    pub fn stop_mix_monitor(channel: &ChannelId) -> Result<Self, ActionError> {
-        Self::new("StopMixMonitor").with("Channel", channel.as_str())
+    /// `StopMixMonitor`: ends the channel's recording; of several the one with that `MixMonitorID`.
+    pub fn stop_mix_monitor(channel: &ChannelId, id: Option<&str>) -> Result<Self, ActionError> {
+        let action = Self::new("StopMixMonitor").with("Channel", channel.as_str())?;
+        match id {
+            Some(id) => action.with("MixMonitorID", id),
+            None => Ok(action),
+        }
     }
 
     /// `Redirect`: sends the channel to another place of the dialplan; its AGI ends.
@@ -516,6 +535,11 @@ mod tests {
         ] {
             let mixed = RecordInto::Mixed(file);
             check(Action::mix_monitor(&channel(), &mixed), "its File");
+            let said = RecordInto::Said {
+                said: file,
+                sync: false,
+            };
+            check(Action::mix_monitor(&channel(), &said), "its File");
             for (said, heard) in [(file, "b.wav"), ("a.wav", file)] {
                 let apart = RecordInto::Apart {
                     said,
