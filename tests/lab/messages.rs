@@ -13,7 +13,7 @@ use super::server::{LOCAL, SIP, Server, settings};
 use super::stand::{Asterisk, Ears, row};
 
 const MESSAGE: &str = r#"record();
-let m = record(#{ message: true, prompt: "Короткий вопрос?", max: param("max"), end_silence: 4.5, terminator: "2" });
+let m = record(#{ message: true, prompt: "Короткий вопрос?", max: param("max"), end_silence: 6, terminator: "2" });
 set("kind", m.kind); set("text", m.text); set("n", m.recording); set("seconds", m.seconds); set("parts", m.parts.len());
 if m.kind != "hang_up" { say("Короткий вопрос?"); }
 finish("left");"#;
