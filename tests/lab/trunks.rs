@@ -68,11 +68,12 @@ fn trunk(name: &str, endpoint: &str, prefixes: &[&str], at_once: usize) -> Trunk
     }
 }
 
-/// How many channels stand over each endpoint now.
-fn standing(asterisk: &Asterisk) -> [usize; 2] {
+/// How many channels stand over each endpoint now, and Asterisk's list of them.
+fn standing(asterisk: &Asterisk) -> ([usize; 2], String) {
     let channels = asterisk.console("core show channels concise");
-    ["PJSIP/trunk-", "PJSIP/trunk2-"]
-        .map(|way| channels.lines().filter(|l| l.starts_with(way)).count())
+    let standing = ["PJSIP/trunk-", "PJSIP/trunk2-"]
+        .map(|way| channels.lines().filter(|l| l.starts_with(way)).count());
+    (standing, channels)
 }
 
 fn trunks_of(call: &Value) -> Vec<String> {
@@ -114,7 +115,10 @@ async fn on(version: &'static str, kind: MediaKind) {
     }
     let (began, mut most) = (Instant::now(), [0, 0]);
     loop {
-        let now = standing(&asterisk);
+        let (now, list) = standing(&asterisk);
+        if now[0] > 3 || now[1] > 2 {
+            eprintln!("after {:?}:\n{list}", began.elapsed());
+        }
         most = [most[0].max(now[0]), most[1].max(now[1])];
         let mut ended = 0;
         for (id, _) in &people {
