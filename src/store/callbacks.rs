@@ -24,29 +24,15 @@ const GIVE_UP_AT_ONCE: i64 = 500;
 const CALLBACK: &str = "SELECT b.n, c.id, b.cursor, b.url, b.host, b.state, b.tries, b.due, b.created, b.since, b.changed, b.answer, b.error \
      FROM callbacks b JOIN calls c ON c.n = b.call_n";
 
-/// Writes the delivery of the change that was just noted, where somebody is to be told.
-pub(super) fn put(tx: &mut Tx<'_>, n: i64) -> Result<()> {
-    let wanted: Option<(String, i64)> = tx
-        .conn
-        .prepare_cached(
-            "SELECT coalesce(callback, ?2), changed FROM calls WHERE n = ?1 AND coalesce(callback, ?2) IS NOT NULL \
-             AND (?3 OR status IN ('finished', 'cancelled', 'expired'))",
-        )?
-        .query_row(
-            params![n, tx.callbacks.url, tx.callbacks.each_change],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .optional()?;
-    let Some((url, at)) = wanted else {
-        return Ok(());
-    };
+/// Writes the delivery of the change that was just noted, which came at `at`, to `url`.
+pub(super) fn put(tx: &mut Tx<'_>, n: i64, url: &str, at: i64) -> Result<()> {
     tx.conn
         .prepare_cached(
             "INSERT INTO callbacks (call_n, cursor, url, host, state, tries, due, created, since, changed) \
              VALUES (?1, ?2, ?3, ?4, 'waiting', 0, \
              max(?5, coalesce((SELECT max(due) FROM callbacks WHERE call_n = ?1 AND state = 'waiting'), ?5)), ?5, ?5, ?5)",
         )?
-        .execute(params![n, tx.cursor, url, host_of(&url), at])?;
+        .execute(params![n, tx.cursor, url, host_of(url), at])?;
     tx.deliver = true;
     Ok(())
 }

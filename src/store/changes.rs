@@ -1,23 +1,40 @@
 //! Every change of a call's state, numbered by the one writer, for 1C to read at its own pace.
 
+use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::callbacks;
 use super::error::Result;
 use super::record::Change;
-use super::row::{call_id, direction, object, phone, reason_opt, status, time, time_opt};
+use super::row::{call_id, corrupt, direction, object, phone, reason_opt, status, time, time_opt};
 use super::writer::Tx;
 
 /// Notes how the call stands now, as a change of this transaction. Whoever changed it has set `changed`.
 pub(super) fn put(tx: &mut Tx<'_>, n: i64) -> Result<()> {
-    tx.conn
-        .prepare_cached(
-            "INSERT INTO changes (call_n, status, outcome, data, attempt, due, waits, at) \
-             SELECT n, status, outcome, data, attempt, due, waits, changed FROM calls WHERE n = ?1",
-        )?
-        .execute([n])?;
+    // Read and written apart: for both in one statement SQLite keeps a journal, lest one row be written and not the next.
+    let mut look = tx.conn.prepare_cached(
+        "SELECT status, outcome, data, attempt, due, waits, changed, callback FROM calls WHERE n = ?1",
+    )?;
+    let mut rows = look.query([n])?;
+    let row = rows
+        .next()?
+        .ok_or_else(|| corrupt("call", format!("number {n} is gone")))?;
+    let mut insert = tx.conn.prepare_cached(
+        "INSERT INTO changes (call_n, status, outcome, data, attempt, due, waits, at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    insert.raw_bind_parameter(1, n)?;
+    for column in 0..7 {
+        insert.raw_bind_parameter(column + 2, ToSqlOutput::Borrowed(row.get_ref(column)?))?;
+    }
+    insert.raw_execute()?;
     tx.cursor = tx.conn.last_insert_rowid();
-    callbacks::put(tx, n)
+    let ended = status(&row.get::<_, String>(0)?)?.is_final();
+    let (at, own): (i64, Option<String>) = (row.get(6)?, row.get(7)?);
+    match own.or_else(|| tx.callbacks.url.clone()) {
+        Some(url) if ended || tx.callbacks.each_change => callbacks::put(tx, n, &url, at),
+        _ => Ok(()),
+    }
 }
 
 /// The last cursor given; 0 where there is none.

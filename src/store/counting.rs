@@ -68,7 +68,7 @@ pub(super) fn pending(
     let mut statement = conn.prepare_cached(
         "SELECT c.n, c.dialog, c.changed, c.status, c.outcome, \
              coalesce((SELECT version FROM attempts WHERE call_n = c.n AND attempt = c.attempt), '') \
-         FROM calls c WHERE c.counted = 0 AND c.status IN ('finished', 'cancelled', 'expired') ORDER BY c.changed LIMIT ?1",
+         FROM calls c WHERE c.counted = 0 AND (c.status = 'finished' OR c.status = 'cancelled' OR c.status = 'expired') ORDER BY c.changed LIMIT ?1",
     )?;
     let mut rows = statement.query([limit as i64])?;
     while let Some(row) = rows.next()? {

@@ -1,7 +1,5 @@
 //! The history of calls: written in order, numbered within the call, read by pages and as a transcript.
 
-use std::sync::LazyLock;
-
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
@@ -60,48 +58,26 @@ fn put_all(tx: &mut Tx<'_>, n: i64, attempt: u32, events: &[HistoryEvent]) -> Re
     let room = usize::try_from(MAX_EVENTS.saturating_sub(before)).unwrap_or(usize::MAX);
     let kept = &events[..events.len().min(room)];
     tx.events_lost += (events.len() - kept.len()) as u64;
-    let mut seq = before;
-    for rows in kept.chunks(ROWS) {
-        let mut insert = tx.conn.prepare_cached(&INSERTS[rows.len() - 1])?;
-        for (row, event) in rows.iter().enumerate() {
-            seq += 1;
-            if event.kind == kind::RECORDING {
-                recordings::note(tx, n, attempt, event)?;
-            }
-            if event.kind == kind::DIALOG {
-                calls::note_version(tx, n, attempt, event)?;
-            }
-            let mut data = event.data.text();
-            if data.len() > MAX_EVENT_BYTES {
-                data = json!({"too_long_bytes": data.len()}).to_string();
-            }
-            let at = row * COLUMNS;
-            insert.raw_bind_parameter(at + 1, n)?;
-            insert.raw_bind_parameter(at + 2, seq as i64)?;
-            insert.raw_bind_parameter(at + 3, attempt)?;
-            insert.raw_bind_parameter(at + 4, ms(event.at))?;
-            insert.raw_bind_parameter(at + 5, event.at_ms.map(|ms| ms as i64))?;
-            insert.raw_bind_parameter(at + 6, event.kind)?;
-            insert.raw_bind_parameter(at + 7, data)?;
+    // A statement a row: for several rows in one SQLite keeps a journal, lest some be written and others not.
+    let mut insert = tx.conn.prepare_cached(
+        "INSERT INTO events (call_n, seq, attempt, at, at_ms, kind, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for (event, seq) in kept.iter().zip(before + 1..) {
+        if event.kind == kind::RECORDING {
+            recordings::note(tx, n, attempt, event)?;
         }
-        insert.raw_execute()?;
+        if event.kind == kind::DIALOG {
+            calls::note_version(tx, n, attempt, event)?;
+        }
+        let mut data = event.data.text();
+        if data.len() > MAX_EVENT_BYTES {
+            data = json!({"too_long_bytes": data.len()}).to_string();
+        }
+        let (at, at_ms) = (ms(event.at), event.at_ms.map(|ms| ms as i64));
+        insert.execute(params![n, seq as i64, attempt, at, at_ms, event.kind, data])?;
     }
     Ok(())
 }
-
-/// Lines that one statement writes: a statement costs as much as several rows.
-const ROWS: usize = 16;
-/// Values of a row.
-const COLUMNS: usize = 7;
-
-/// The statements for 1 to [`ROWS`] rows.
-static INSERTS: LazyLock<[String; ROWS]> = LazyLock::new(|| {
-    std::array::from_fn(|n| {
-        let row = "(?, ?, ?, ?, ?, ?, ?)";
-        let rows = vec![row; n + 1].join(", ");
-        format!("INSERT INTO events (call_n, seq, attempt, at, at_ms, kind, data) VALUES {rows}")
-    })
-});
 
 /// A page of a call's lines after number `after`; `None`: no such call.
 pub(super) fn page(

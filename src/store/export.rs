@@ -178,7 +178,7 @@ impl Export {
                  c.created, c.attempt, c.params, c.data, a.started, a.answered, a.talk_ms, a.cause, a.version, a.channel_id, \
                  EXISTS (SELECT 1 FROM recordings r WHERE r.call_n = c.n AND r.deleted IS NULL), a.trunk \
              FROM calls c LEFT JOIN attempts a ON a.call_n = c.n AND a.attempt = c.attempt \
-             WHERE c.status IN ('finished', 'cancelled', 'expired') AND (c.changed, c.n) > (?1, ?2) AND c.changed < ?3 \
+             WHERE (c.status = 'finished' OR c.status = 'cancelled' OR c.status = 'expired') AND (c.changed, c.n) > (?1, ?2) AND c.changed < ?3 \
              ORDER BY c.changed, c.n LIMIT ?4",
         )?;
         let (changed, n) = self.after;

@@ -114,7 +114,7 @@ fn walk_to(conn: &Connection, name: &str, place: Place) -> Result<()> {
 /// The next calls that ended before `before`, oldest first.
 fn ended(conn: &Connection, after: Place, before: Timestamp, limit: usize) -> Result<Vec<Place>> {
     let mut statement = conn.prepare_cached(
-        "SELECT changed, n FROM calls WHERE status IN ('finished', 'cancelled', 'expired') \
+        "SELECT changed, n FROM calls WHERE (status = 'finished' OR status = 'cancelled' OR status = 'expired') \
          AND (changed, n) > (?1, ?2) AND changed < ?3 ORDER BY changed, n LIMIT ?4",
     )?;
     let rows = statement.query_map(
@@ -197,7 +197,7 @@ pub(super) fn delete_calls(tx: &mut Tx<'_>, places: &[Place]) -> Result<u64> {
         deleted += tx
             .conn
             .prepare_cached(
-                "DELETE FROM calls WHERE n = ?1 AND status IN ('finished', 'cancelled', 'expired') \
+                "DELETE FROM calls WHERE n = ?1 AND (status = 'finished' OR status = 'cancelled' OR status = 'expired') \
                  AND NOT EXISTS (SELECT 1 FROM callbacks b WHERE b.call_n = n AND b.state = 'waiting')",
             )?
             .execute([place.n])? as u64;

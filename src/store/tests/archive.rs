@@ -455,11 +455,11 @@ fn walks_and_reports_use_their_indexes() {
     let conn = rusqlite::Connection::open(&place.path).unwrap();
     for (sql, index) in [
         (
-            "SELECT changed, n FROM calls WHERE status IN ('finished', 'cancelled', 'expired') AND (changed, n) > (1, 2) AND changed < 3 ORDER BY changed, n LIMIT 4",
+            "SELECT changed, n FROM calls WHERE (status = 'finished' OR status = 'cancelled' OR status = 'expired') AND (changed, n) > (1, 2) AND changed < 3 ORDER BY changed, n LIMIT 4",
             "calls_ended",
         ),
         (
-            "SELECT n FROM calls WHERE counted = 0 AND status IN ('finished', 'cancelled', 'expired') ORDER BY changed LIMIT 1",
+            "SELECT n FROM calls WHERE counted = 0 AND (status = 'finished' OR status = 'cancelled' OR status = 'expired') ORDER BY changed LIMIT 1",
             "calls_uncounted",
         ),
         (
