@@ -41,7 +41,14 @@ pub(super) struct Facts {
 }
 
 /// The kinds that [`Facts::line`] reads.
-pub(super) const KINDS: &str = "'stage', 'prompt', 'utterance', 'window', 'turn', 'recognizer'";
+pub(super) const KINDS: [&str; 6] = [
+    "stage",
+    "prompt",
+    "utterance",
+    "window",
+    "turn",
+    "recognizer",
+];
 
 impl Facts {
     /// Takes in the next line.
