@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use govorun::call::history::{HistoryEvent, kind};
-use govorun::call::{Order, Summary};
+use govorun::call::{Fields, Order, Summary};
 use govorun::config::{Config, Language};
 use govorun::http::{HttpState, serve};
 use govorun::ident::{CallId, Phone, Secret};
@@ -236,12 +236,29 @@ async fn large(path: &Path, calls: usize, lines: usize) {
                 let line = |n: usize| HistoryEvent {
                     at: now,
                     at_ms: Some(n as u64 * 700),
-                    kind: if n.is_multiple_of(2) { kind::UTTERANCE } else { kind::PROMPT },
-                    data: json!({"event": "started", "state": "complete", "text": "Здравствуйте! Вы приедете сегодня?", "n": n}).into(),
+                    kind: if n.is_multiple_of(2) {
+                        kind::UTTERANCE
+                    } else {
+                        kind::PROMPT
+                    },
+                    data: said(n).into(),
                 };
-                store.record(&id, 1, (0..lines).map(line).collect()).await.unwrap();
-                let summary = Summary { data: serde_json::Map::from_iter([("слова".to_owned(), "да, приеду".into())]), answered: true, cause: Some(16), version: Some("0123456789ab".to_owned()), talk_ms: 20_000, ..Summary::new("подтвердил") };
-                store.attempt_ended(&id, 1, &summary, Then::Finish, now).await.unwrap();
+                store
+                    .record(&id, 1, (0..lines).map(line).collect())
+                    .await
+                    .unwrap();
+                let summary = Summary {
+                    data: serde_json::Map::from_iter([("слова".to_owned(), "да, приеду".into())]),
+                    answered: true,
+                    cause: Some(16),
+                    version: Some("0123456789ab".to_owned()),
+                    talk_ms: 20_000,
+                    ..Summary::new("подтвердил")
+                };
+                store
+                    .attempt_ended(&id, 1, &summary, Then::Finish, now)
+                    .await
+                    .unwrap();
             }));
         }
         for end in ends {
@@ -336,4 +353,14 @@ async fn large(path: &Path, calls: usize, lines: usize) {
     }
     println!("ROW ten due orders taken: {}", percentiles(&mut times));
     stop.cancel();
+}
+
+/// The particulars of a usual line.
+fn said(n: usize) -> Fields {
+    let mut fields = Fields::new();
+    fields.push("event", "started");
+    fields.push("state", "complete");
+    fields.push("text", "Здравствуйте! Вы приедете сегодня?");
+    fields.push("n", &n);
+    fields
 }

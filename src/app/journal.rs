@@ -22,7 +22,7 @@ impl StoreJournal {
     fn keeps(&self, line: &HistoryEvent) -> bool {
         match &line.data {
             Data::Asterisk(event) => self.asterisk_events.keeps(event.name()),
-            Data::Json(_) => true,
+            Data::Fields(_) => true,
         }
     }
 }

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::choice::Choice;
@@ -16,6 +15,7 @@ use super::link::Tap;
 use super::parts::CallParts;
 use super::registry::Entered;
 use crate::asr::StreamOptions;
+use crate::call::fields::fields;
 use crate::config::MediaKind;
 use crate::net::ami::Subscription;
 
@@ -59,7 +59,7 @@ impl Begun {
         let medium = *parts.medium.borrow();
         journal.note(
             kind::MEDIA,
-            json!({"event": "chosen", "media": medium.as_str()}),
+            fields!({"event": "chosen", "media": medium.as_str()}),
         );
         Self {
             events: parts.ami.subscribe(&info.channel_id),
@@ -80,7 +80,7 @@ impl Begun {
         match Tap::begin(&self.parts, self.medium, channel, &self.hearing).await {
             Ok(tap) => tap,
             Err(reason) => {
-                let failed = json!({"event": "failed", "reason": reason});
+                let failed = fields!({"event": "failed", "reason": reason});
                 self.journal.note(kind::MEDIA, failed);
                 None
             }

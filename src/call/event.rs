@@ -1,6 +1,6 @@
 //! What can happen to a call, and what the machine wants done about it. Both are closed lists.
 
-use serde_json::Value;
+use super::fields::Fields;
 
 use super::answerer::{Awaited, Who};
 use super::reply::Reply;
@@ -101,6 +101,6 @@ pub enum Command {
         /// When, on the call's clock.
         at_ms: u64,
         /// Particulars.
-        data: Value,
+        data: Fields,
     },
 }

@@ -1,14 +1,15 @@
 //! What happened in a call, as it is kept, shown to 1C and replayed.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
+use super::fields::{Fields, push_json};
 use crate::wire::ami;
 
 /// One line of a call's history.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryEvent {
     /// When, by the wall clock.
     pub at: Timestamp,
@@ -21,17 +22,17 @@ pub struct HistoryEvent {
 }
 
 /// The particulars of a line: a flat JSON object.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Data {
     /// As it is.
-    Json(Value),
+    Fields(Fields),
     /// An event of Asterisk's, whole: most lines are these, so they become text only where they are written.
     Asterisk(Arc<ami::Event>),
 }
 
-impl From<Value> for Data {
-    fn from(value: Value) -> Self {
-        Self::Json(value)
+impl From<Fields> for Data {
+    fn from(fields: Fields) -> Self {
+        Self::Fields(fields)
     }
 }
 
@@ -44,10 +45,10 @@ impl From<Arc<ami::Event>> for Data {
 impl Data {
     /// The JSON text. Of an event: its name and its values that aren't empty; a key that comes again is numbered
     /// (`ChanVariable`, `ChanVariable_2`), because an object has each key once.
-    pub fn text(&self) -> String {
+    pub fn text(&self) -> Cow<'_, str> {
         match self {
-            Self::Json(value) => value.to_string(),
-            Self::Asterisk(event) => event_text(event),
+            Self::Fields(fields) => fields.as_str().into(),
+            Self::Asterisk(event) => event_text(event).into(),
         }
     }
 }
@@ -79,7 +80,7 @@ fn push_string(text: &mut String, value: &str) {
         text.push_str(value);
         text.push('"');
     } else {
-        text.push_str(&Value::from(value).to_string());
+        push_json(text, value);
     }
 }
 
@@ -138,6 +139,14 @@ mod tests {
     use super::*;
     use crate::wire::ami::{Event, Packet};
 
+    /// Tests say lines as JSON.
+    impl From<serde_json::Value> for Data {
+        fn from(value: serde_json::Value) -> Self {
+            let object = value.as_object().unwrap().clone();
+            Self::Fields(object.into_iter().collect())
+        }
+    }
+
     #[test]
     fn an_event_is_an_object_that_has_each_key_once() {
         let pairs = [
@@ -149,8 +158,8 @@ mod tests {
             ("ChanVariable", "b=\\"),
         ];
         let event = Event::from_packet(Packet::from_pairs(pairs).unwrap()).unwrap();
-        let text = Data::from(Arc::new(event)).text();
-        let value: Value = serde_json::from_str(&text).unwrap();
+        let data = Data::from(Arc::new(event));
+        let value: serde_json::Value = serde_json::from_str(&data.text()).unwrap();
         assert_eq!(
             value,
             serde_json::json!({"Event": "VarSet", "Channel": "Local/1@phones", "ChanVariable": "a=\"да\"", "ChanVariable_2": "b=\\"})

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp, Zoned};
 use serde_json::{Map, Value};
+
 use tokio::sync::{mpsc, oneshot};
 
 use super::answerer::Who;
+use super::fields::Fields;
 use super::recording::Recorded;
 use super::reply::{Reply, ReplyKind};
 use super::request::{Ask, BargeIn, MAX_PAUSE_MS, MessageAsk, Prompt, Request, Turn};
@@ -60,7 +62,7 @@ pub struct Note {
     /// One of [`super::history::kind`].
     pub kind: &'static str,
     /// Its particulars.
-    pub data: Value,
+    pub data: Fields,
 }
 
 /// What the session receives from its dialog. Small: a call's queue has room for 32 from the start.
@@ -350,7 +352,7 @@ impl Line {
     }
 
     /// Leaves a note in the history. Works after the hang-up too, until the session is gone.
-    pub fn note(&self, kind: &'static str, data: Value) {
+    pub fn note(&self, kind: &'static str, data: Fields) {
         let _ = self
             .messages
             .blocking_send(LineMessage::Note(Box::new(Note { kind, data })));

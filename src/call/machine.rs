@@ -29,8 +29,6 @@ mod prompts;
 
 use std::collections::VecDeque;
 
-use serde_json::json;
-
 use super::answerer::{Decider, OnMachine};
 use super::ear::{Ear, Heard, Reach, Utterance};
 use super::event::{Command, Event};
@@ -40,6 +38,7 @@ use super::request::{BargeIn, Window};
 use super::timer::{Timer, Timers};
 use super::turn::{TurnState, TurnTimes, WindowState};
 use crate::audio::Sound;
+use crate::call::fields::{Fields, fields};
 use crate::ident::Spoken;
 use crate::net::speaker::PlaybackId;
 use crate::phrases::backchannel::is_backchannel;
@@ -264,7 +263,7 @@ impl CallMachine {
     /// The times of the turn before are complete, or never will be.
     fn tell_times(&mut self, now: u64) {
         if let Some(times) = self.times.take() {
-            self.note(kind::TURN, now, times.to_json());
+            self.note(kind::TURN, now, times.told());
         }
     }
 
@@ -311,14 +310,14 @@ impl CallMachine {
                 Heard::LateFinal(text) => self.note(
                     kind::UTTERANCE,
                     now,
-                    json!({"state": "late_final", "text": text.as_str()}),
+                    fields!({"state": "late_final", "text": text.as_str()}),
                 ),
             }
         }
     }
 
     fn note_utterance(&mut self, u: &Utterance, state: &'static str, now: u64) {
-        let data = json!({
+        let data = fields!({
             "id": u.id, "state": state, "text": u.words().as_str(),
             "onset_ms": u.onset_ms, "end_ms": u.last_heard_ms(),
         });
@@ -446,7 +445,7 @@ impl CallMachine {
             self.times = Some(TurnTimes::of(&window, utterance.as_ref()));
         }
         self.ear.forget_uncuttable();
-        let data = json!({
+        let data = fields!({
             "window": window.number, "reason": reason.as_str(), "opened_ms": window.open_ms,
             "utterance": utterance.as_ref().map(|u| u.id), "intent": reply.intent(),
             // How many answers were expected; 0: any text was one.
@@ -539,7 +538,7 @@ impl CallMachine {
         }
     }
 
-    fn note(&mut self, kind: &'static str, at_ms: u64, data: serde_json::Value) {
+    fn note(&mut self, kind: &'static str, at_ms: u64, data: Fields) {
         self.commands.push_back(Command::Note { kind, at_ms, data });
     }
 }

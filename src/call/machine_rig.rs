@@ -139,7 +139,7 @@ impl Rig {
                     self.orders.push((self.now, "machine"));
                 }
                 Command::Awaited(_, awaited) => self.orders.push((self.now, awaited.as_str())),
-                Command::Note { kind, at_ms, data } => self.notes.push((at_ms, kind, data)),
+                Command::Note { kind, at_ms, data } => self.notes.push((at_ms, kind, data.value())),
             }
         }
     }

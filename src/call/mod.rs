@@ -12,6 +12,7 @@ pub mod dialog_threads;
 pub mod ear;
 mod early;
 pub mod event;
+pub(crate) mod fields;
 mod hearing;
 pub mod history;
 pub mod incoming;
@@ -39,6 +40,7 @@ mod voicing;
 
 pub use answerer::{OnMachine, Who};
 pub use choice::{Choice, Hears};
+pub use fields::Fields;
 pub use history::HistoryEvent;
 pub use journal::Journal;
 pub use line::{CallInfo, Direction, Line, LineError};

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::agi_line::AgiLine;
@@ -21,6 +20,7 @@ use super::session::Dialog;
 use super::summary::{Summary, outcome};
 use super::talk::{self, Answered};
 use super::trunk::TrunkLine;
+use crate::call::fields::fields;
 use crate::ident::{Phone, Token};
 use crate::net::ami::CallEvent;
 use crate::phrases::Answers;
@@ -83,7 +83,7 @@ pub async fn place(
         Ok(()) => attempt.wait_and_talk(dialog).await,
         Err(reason) => {
             let journal = &mut attempt.call.journal;
-            journal.note(kind::FAULT, json!({"message": reason}));
+            journal.note(kind::FAULT, fields!({"message": reason}));
             journal.flush().await;
             Placed::NotDialed(reason)
         }
@@ -178,7 +178,7 @@ impl Attempt {
             Waited::Failed(reason) => {
                 self.call
                     .journal
-                    .note(kind::FAULT, json!({"message": reason}));
+                    .note(kind::FAULT, fields!({"message": reason}));
                 Placed::Ended(Box::new(self.end(outcome::RUNTIME_ERROR).await))
             }
         }
@@ -220,7 +220,7 @@ impl Attempt {
                         }
                     }
                     CallEvent::Link(notice) => {
-                        self.call.journal.note(kind::ASTERISK, json!({"event": format!("AMI link: {notice:?}")}));
+                        self.call.journal.note(kind::ASTERISK, fields!({"event": format!("AMI link: {notice:?}")}));
                         if let Some(reason) = lost(&self.call.parts, &self.call.info.channel_id, &notice).await {
                             return Waited::Failed(reason);
                         }
@@ -313,7 +313,7 @@ impl Attempt {
                     self.owed = self.owed.saturating_sub(1);
                     self.call.journal.note(
                         kind::ANSWERER,
-                        json!({"event": "announced", "text": text.as_str()}),
+                        fields!({"event": "announced", "text": text.as_str()}),
                     );
                 }
             }
@@ -321,8 +321,11 @@ impl Attempt {
             Heard::Recognizer { name, note } => self
                 .call
                 .journal
-                .note(kind::RECOGNIZER, json!({"name": name, "event": note})),
-            Heard::Audio { note } => self.call.journal.note(kind::MEDIA, json!({"event": note})),
+                .note(kind::RECOGNIZER, fields!({"name": name, "event": note})),
+            Heard::Audio { note } => self
+                .call
+                .journal
+                .note(kind::MEDIA, fields!({"event": note})),
             _ => {}
         }
     }
@@ -356,7 +359,7 @@ impl Attempt {
         for (name, seconds) in self.call.hearing.sent.seconds() {
             self.call.journal.note(
                 kind::RECOGNIZER,
-                json!({"name": name, "event": "sent", "seconds": seconds}),
+                fields!({"name": name, "event": "sent", "seconds": seconds}),
             );
         }
         let outcome = self.seen.outcome();
@@ -368,11 +371,11 @@ impl Attempt {
         } else {
             By::Cause
         };
-        let verdict = json!({
+        let verdict = fields!({
             "event": "verdict", "who": outcome, "by": by.as_str(), "before_answer": true,
             "phrase": said.map(|said| said.phrase),
         });
-        self.call.parts.answerers.observe(&verdict);
+        self.call.parts.answerers.observe(&verdict.value());
         self.call.journal.note(kind::ANSWERER, verdict);
     }
 

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +25,7 @@ use super::request::{MAX_PROMPTS, Prompt, Request, Saying, Turn};
 use super::summary::{DialogEnd, EndedBy, Fault};
 use super::voicing::{self, Voiced};
 use crate::audio::Sound;
+use crate::call::fields::fields;
 use crate::net::media::LinkGuard;
 use crate::net::speaker::{Speaker, SpeakerOrder};
 use crate::net::web::{WebAnswer, WebOrder};
@@ -219,10 +219,10 @@ impl Session {
                     if now >= deadline {
                         if talk.ended_by.is_some() {
                             // The dialog does not end by itself; its thread is stopped by the script's own limits.
-                            self.journal.note(kind::FAULT, json!({"message": "the dialog did not end after the hang-up"}));
+                            self.journal.note(kind::FAULT, fields!({"message": "the dialog did not end after the hang-up"}));
                             return DialogEnd::default();
                         }
-                        self.journal.note(kind::FAULT, json!({"message": "the call is longer than calls.longest allows"}));
+                        self.journal.note(kind::FAULT, fields!({"message": "the call is longer than calls.longest allows"}));
                         self.over(talk, EndedBy::Us);
                     }
                     talk.machine.handle(Event::Clock, self.clock.now_ms());
@@ -273,8 +273,8 @@ impl Session {
                 }
                 Command::Note { kind, at_ms, data } => {
                     match kind {
-                        kind::TURN => self.pbx.parts().timings.observe(&data),
-                        kind::ANSWERER => self.pbx.parts().answerers.observe(&data),
+                        kind::TURN => self.pbx.parts().timings.observe(&data.value()),
+                        kind::ANSWERER => self.pbx.parts().answerers.observe(&data.value()),
                         _ => {}
                     }
                     self.journal.note_at(kind, at_ms, data);
@@ -340,7 +340,7 @@ impl Session {
                 talk.machine.stop_finding_out();
                 self.journal.note(
                     kind::TRANSFER,
-                    json!({"event": "began", "to": number.as_str()}),
+                    fields!({"event": "began", "to": number.as_str()}),
                 );
                 if link::is_both_way(self.pbx.medium()) {
                     // Such a medium holds AGI; it ends with its guard, and another follows the transfer.
@@ -371,7 +371,7 @@ impl Session {
         let ms = self.clock.now_ms().saturating_sub(began_ms);
         self.journal.note(
             kind::RECORDING,
-            json!({
+            fields!({
                 "event": "ended", "what": message.what.as_str(), "number": message.number, "by": by.as_str(),
                 "length_ms": ms,
             }),
@@ -399,7 +399,7 @@ impl Session {
         } = recording;
         self.journal.note(
             kind::RECORDING,
-            json!({"event": "began", "what": what.as_str(), "number": number, "channels": channels, "file": file}),
+            fields!({"event": "began", "what": what.as_str(), "number": number, "channels": channels, "file": file}),
         );
     }
 
@@ -407,7 +407,7 @@ impl Session {
     fn ask_web(&mut self, talk: &mut Talk, order: WebOrder, filler: Vec<Prompt>) {
         self.journal.note(
             kind::WEB,
-            json!({"event": "began", "method": order.method.as_str(), "url": order.url}),
+            fields!({"event": "began", "method": order.method.as_str(), "url": order.url}),
         );
         let web = Arc::clone(&self.pbx.parts().web);
         talk.jobs
@@ -470,7 +470,7 @@ impl Session {
                             let name = instead.as_ref().map(|sound| &sound.name);
                             self.journal.note(
                                 kind::FAULT,
-                                json!({"message": reason, "text": text, "instead": name}),
+                                fields!({"message": reason, "text": text, "instead": name}),
                             );
                             ready.extend(instead);
                         }
@@ -482,7 +482,7 @@ impl Session {
                 let fault = answer.fault.as_ref();
                 self.journal.note(
                     kind::WEB,
-                    json!({"event": "ended", "status": answer.status, "fault": fault.map(ToString::to_string), "data": answer.data}),
+                    fields!({"event": "ended", "status": answer.status, "fault": fault.map(ToString::to_string), "data": answer.data}),
                 );
                 talk.asked_web(|asking| asking.answer = Some(answer));
             }
@@ -510,7 +510,7 @@ impl Session {
             Job::MessageStopped(Err(message)) => self.recording_failed(&message),
             Job::Recording(Ok(None)) => {
                 self.journal
-                    .note(kind::RECORDING, json!({"event": "ended"}));
+                    .note(kind::RECORDING, fields!({"event": "ended"}));
                 talk.answer(Answer::Done);
             }
             Job::Recording(Err(message)) => {
@@ -522,12 +522,14 @@ impl Session {
                 let status = status.unwrap_or_else(|message| {
                     self.journal.note(
                         kind::FAULT,
-                        json!({"message": format!("transfer: {message}")}),
+                        fields!({"message": format!("transfer: {message}")}),
                     );
                     "failed"
                 });
-                self.journal
-                    .note(kind::TRANSFER, json!({"event": "ended", "status": status}));
+                self.journal.note(
+                    kind::TRANSFER,
+                    fields!({"event": "ended", "status": status}),
+                );
                 match again {
                     Ok(None) => {}
                     Ok(Some(connected)) => {
@@ -545,12 +547,12 @@ impl Session {
                 if let Some(connected) = connected {
                     self.connect(talk, connected);
                 }
-                self.journal.note(kind::MEDIA, json!({"event": "back"}));
+                self.journal.note(kind::MEDIA, fields!({"event": "back"}));
                 talk.machine.handle(Event::MediumBack, self.clock.now_ms());
             }
             Job::Tap(Ok(tap)) => {
                 self.pbx.keep_tap(tap);
-                self.journal.note(kind::MEDIA, json!({"event": "back"}));
+                self.journal.note(kind::MEDIA, fields!({"event": "back"}));
             }
             Job::BothWays(Err(reason)) | Job::Tap(Err(reason)) => {
                 self.medium_is_lost(talk, &reason);
@@ -561,7 +563,7 @@ impl Session {
     fn recording_failed(&mut self, message: &str) {
         self.journal.note(
             kind::FAULT,
-            json!({"message": format!("recording: {message}")}),
+            fields!({"message": format!("recording: {message}")}),
         );
     }
 
@@ -575,7 +577,7 @@ impl Session {
 
     /// The medium has ended. By a hang-up, mostly, which Asterisk is about to tell.
     fn medium_ended(&mut self, talk: &mut Talk) {
-        self.journal.note(kind::MEDIA, json!({"event": "ended"}));
+        self.journal.note(kind::MEDIA, fields!({"event": "ended"}));
         if talk.mute {
             talk.machine.handle(Event::MediumLost, self.clock.now_ms());
         }
@@ -591,7 +593,7 @@ impl Session {
         }
         talk.opened_again += 1;
         self.journal
-            .note(kind::MEDIA, json!({"event": "is opened again"}));
+            .note(kind::MEDIA, fields!({"event": "is opened again"}));
         if link::is_both_way(self.pbx.medium()) {
             self.guard = None;
             let again = self.pbx.medium_again();
@@ -607,12 +609,13 @@ impl Session {
     fn medium_is_lost(&mut self, talk: &mut Talk, reason: &str) {
         if talk.opened_again < MOST_OPENINGS {
             self.journal
-                .note(kind::MEDIA, json!({"event": "lost", "reason": reason}));
+                .note(kind::MEDIA, fields!({"event": "lost", "reason": reason}));
             talk.medium_lost = Some(tokio::time::Instant::now() + OPEN_ONCE_MORE);
             return;
         }
         let message = format!("the medium was lost, but the person is still there: {reason}");
-        self.journal.note(kind::FAULT, json!({"message": message}));
+        self.journal
+            .note(kind::FAULT, fields!({"message": message}));
         if talk.mute {
             self.over(talk, EndedBy::Fault);
         }
@@ -631,13 +634,13 @@ impl Session {
             Heard::Deaf { reason } => {
                 self.journal.note(
                     kind::RECOGNIZER,
-                    json!({"event": "none_left", "reason": reason}),
+                    fields!({"event": "none_left", "reason": reason}),
                 );
                 Event::Deaf { reason }
             }
             Heard::Recognizer { name, note } => {
                 self.journal
-                    .note(kind::RECOGNIZER, json!({"name": name, "event": note}));
+                    .note(kind::RECOGNIZER, fields!({"name": name, "event": note}));
                 return;
             }
             Heard::FramesEnded => {
@@ -648,7 +651,7 @@ impl Session {
                 return;
             }
             Heard::Audio { note } => {
-                self.journal.note(kind::MEDIA, json!({"event": note}));
+                self.journal.note(kind::MEDIA, fields!({"event": note}));
                 return;
             }
         };
@@ -668,10 +671,10 @@ impl Session {
             }
             Told::HungUp => self.over(talk, EndedBy::Person),
             Told::Lost(reason) => {
-                self.journal.note(kind::FAULT, json!({"message": reason}));
+                self.journal.note(kind::FAULT, fields!({"message": reason}));
                 self.over(talk, EndedBy::Fault);
             }
-            Told::Note(note) => self.journal.note(kind::ASTERISK, json!({"event": note})),
+            Told::Note(note) => self.journal.note(kind::ASTERISK, fields!({"event": note})),
         }
     }
 
@@ -681,7 +684,8 @@ impl Session {
             return;
         }
         talk.ended_by = Some(by);
-        self.journal.note(kind::HANG_UP, json!({"by": by.as_str()}));
+        self.journal
+            .note(kind::HANG_UP, fields!({"by": by.as_str()}));
         talk.machine.handle(Event::HangUp, self.clock.now_ms());
         while let Some(command) = talk.machine.poll() {
             match command {

@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::agi_line::AgiLine;
 use super::agi_speaker;
 use super::answerer::{Decider, OnMachine};
@@ -18,6 +16,7 @@ use super::link::{self, Tap};
 use super::pbx::Pbx;
 use super::session::{Dialog, Session, Talked};
 use super::summary::{Summary, outcome};
+use crate::call::fields::fields;
 use crate::config::MediaKind;
 use crate::net::ami::AmiState;
 use crate::net::media::LinkGuard;
@@ -62,7 +61,7 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
         Err(reason) => {
             journal.note(
                 kind::FAULT,
-                json!({"message": format!("{}: {reason}", medium.as_str())}),
+                fields!({"message": format!("{}: {reason}", medium.as_str())}),
             );
             let cause = end_channel(&mut pbx, &mut journal).await;
             let outcome = outcome::RUNTIME_ERROR.to_owned();
@@ -89,7 +88,7 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
     for (name, seconds) in sent.seconds() {
         journal.note(
             kind::RECOGNIZER,
-            json!({"name": name, "event": "sent", "seconds": seconds}),
+            fields!({"name": name, "event": "sent", "seconds": seconds}),
         );
     }
     let talk_ms = clock.now_ms().saturating_sub(began_ms);
@@ -151,12 +150,12 @@ async fn summary(
     if let Some(fault) = &end.fault {
         journal.note(
             kind::FAULT,
-            json!({"file": fault.file, "line": fault.line, "column": fault.column, "message": fault.message}),
+            fields!({"file": fault.file, "line": fault.line, "column": fault.column, "message": fault.message}),
         );
     }
     journal.note(
         kind::DIALOG,
-        json!({"event": "ended", "dialog": info.dialog, "outcome": outcome, "version": end.version}),
+        fields!({"event": "ended", "dialog": info.dialog, "outcome": outcome, "version": end.version}),
     );
     journal.flush().await;
     Summary {

@@ -2,11 +2,10 @@
 
 use std::collections::VecDeque;
 
-use serde_json::{Value, json};
-
 use super::ear::Utterance;
 use super::request::{BargeIn, Window};
 use crate::audio::Sound;
+use crate::call::fields::{Fields, fields};
 use crate::ident::Spoken;
 use crate::net::speaker::PlaybackId;
 use crate::phrases::Understanding;
@@ -138,8 +137,8 @@ impl Playing {
     }
 
     /// A line of the history about it: what happens, and where in it.
-    pub(super) fn told(&self, event: &str, now_ms: u64) -> Value {
-        json!({"event": event, "name": self.sound.name, "played_ms": self.played_ms(now_ms)})
+    pub(super) fn told(&self, event: &str, now_ms: u64) -> Fields {
+        fields!({"event": event, "name": self.sound.name, "played_ms": self.played_ms(now_ms)})
     }
 
     /// When it ends, if nothing holds it any more.
@@ -283,8 +282,8 @@ impl TurnTimes {
         }
     }
 
-    pub(super) fn to_json(&self) -> Value {
-        json!({
+    pub(super) fn told(&self) -> Fields {
+        fields!({
             "window": self.window, "last_key_ms": self.last_key_ms,
             "end_of_speech_ms": self.end_of_speech_ms, "end_of_utterance_ms": self.end_of_utterance_ms,
             "final_text_ms": self.final_text_ms, "decision_ms": self.decision_ms,

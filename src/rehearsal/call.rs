@@ -316,14 +316,14 @@ impl Rehearsal {
                     Awaited::NoMessage => Answer::Done,
                     Awaited::Tone | Awaited::Silence => Answer::Tone(who),
                 }),
-                Command::Note { kind, at_ms, data } => self.keep(kind, at_ms, data, person),
+                Command::Note { kind, at_ms, data } => self.keep(kind, at_ms, data.value(), person),
             }
         }
     }
 
     fn asked(&mut self, message: LineMessage, person: &mut dyn Person) {
         let (request, sender) = match message {
-            LineMessage::Note(note) => return self.note(note.kind, note.data, person),
+            LineMessage::Note(note) => return self.note(note.kind, note.data.value(), person),
             LineMessage::Request(request, sender) => (*request, sender),
         };
         if let Request::MessageStop { by } = request {

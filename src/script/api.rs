@@ -4,9 +4,9 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::{Timestamp, Zoned};
 use rhai::{Dynamic, FnPtr, FuncRegistration, ImmutableString, Map, Module, NativeCallContext};
-use serde_json::json;
 
 use crate::audio::{Sound, tone};
+use crate::call::fields::fields;
 use crate::call::history::kind;
 use crate::call::request::MAX_PAUSE_MS;
 use crate::call::{Ask, Hears, MessageAsk, Reply, ReplyKind, Turn, outcome};
@@ -398,7 +398,7 @@ pub(super) fn stage(module: &mut Module, name: &str) {
     form!(module, name, |c: Ctx, name: &str| {
         let talk = talk(&c)?;
         let name = talk.name(name)?;
-        talk.note(kind::STAGE, json!({ "name": name }))
+        talk.note(kind::STAGE, fields!({ "name": name }))
     });
 }
 
@@ -432,7 +432,7 @@ impl Talk {
     pub(super) fn log(&self, text: &str) -> Res<()> {
         let text = super::fill::plain(text);
         let text: String = text.chars().take(super::prompts::MAX_TEXT_CHARS).collect();
-        self.note(kind::LOG, json!({ "text": text }))
+        self.note(kind::LOG, fields!({ "text": text }))
     }
 }
 
@@ -441,7 +441,7 @@ pub(super) fn event(module: &mut Module, name: &str) {
         let talk = talk(context)?;
         let name = talk.name(name)?;
         let data = talk.json(data)?;
-        talk.note(kind::EVENT, json!({ "name": name, "data": data }))
+        talk.note(kind::EVENT, fields!({ "name": name, "data": data }))
     }
     form!(module, name, |c: Ctx, name: &str| event(
         &c,
@@ -464,7 +464,7 @@ pub(super) fn do_not_call(module: &mut Module, name: &str) {
             left.do_not_call = Some(reason.clone());
             left.call_again = None;
         });
-        talk.note(kind::DO_NOT_CALL, json!({ "reason": reason }))
+        talk.note(kind::DO_NOT_CALL, fields!({ "reason": reason }))
     }
     form!(module, name, |c: Ctx| because(&c, ""));
     form!(module, name, |c: Ctx, reason: &str| because(&c, reason));
@@ -484,7 +484,7 @@ pub(super) fn call_again(module: &mut Module, name: &str) {
         talk.left(|left| left.call_again = Some(when));
         talk.note(
             kind::SET,
-            json!({ "key": "call_again", "value": when.to_string() }),
+            fields!({ "key": "call_again", "value": when.to_string() }),
         )
     }
     form!(module, name, |c: Ctx, seconds: i64| at(

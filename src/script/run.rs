@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Scope, Stmt};
-use serde_json::json;
 
+use crate::call::fields::fields;
 use crate::call::history::kind;
 use crate::call::{BargeIn, Choice, DialogEnd, Fault, Line, Who};
 use crate::phrases::Answers;
@@ -124,7 +124,7 @@ impl Dialog {
         let file = &self.file;
         talk.line.note(
             kind::DIALOG,
-            json!({ "event": "began", "dialog": file.name, "version": self.version.id() }),
+            fields!({ "event": "began", "dialog": file.name, "version": self.version.id() }),
         );
         let engine = engine::for_call(talk, &self.version.modules, self.probe.as_ref());
         let result = self

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 use serde_json::{Map, Value};
 
+use crate::call::fields::{Fields, fields};
 use crate::call::history::kind;
 use crate::call::{Line, LineError, Reply, ReplyKind, Who};
 use crate::config::Language;
@@ -126,7 +127,7 @@ impl Talk {
     }
 
     /// Leaves a note in the history.
-    pub(super) fn note(&self, kind: &'static str, data: Value) -> Res<()> {
+    pub(super) fn note(&self, kind: &'static str, data: Fields) -> Res<()> {
         if self.notes.fetch_add(1, Ordering::Relaxed) >= MAX_NOTES {
             return Err(fault(tr!(
                 self.language,
@@ -153,7 +154,7 @@ impl Talk {
             left.data.insert(key.clone().into_owned(), value.clone());
             Ok(())
         })?;
-        self.note(kind::SET, serde_json::json!({ "key": key, "value": value }))
+        self.note(kind::SET, fields!({ "key": key, "value": value }))
     }
 
     /// A value of the script's as JSON, bounded.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::params;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::admit::{Admit, Reason, Verdict};
 use super::error::Result;
@@ -12,6 +12,7 @@ use super::row::{self, json as text, ms, ms_opt};
 use super::take;
 use super::waits::{First, Waits};
 use super::writer::Tx;
+use crate::call::fields::fields;
 use crate::call::history::kind;
 use crate::call::{Order, OrderPatch, Status};
 use crate::ident::CallId;
@@ -63,14 +64,15 @@ pub(super) fn amend(
     } else {
         (call.next_attempt.unwrap_or(now), known.clone())
     };
-    events::put(tx, n, 0, kind::ORDER, now, Value::Object(changed))?;
+    events::put(tx, n, 0, kind::ORDER, now, changed.into_iter().collect())?;
     if let Some(waits) = &waits
         && is_judged
         && known.is_none_or(|known| known.reason != waits.reason)
         && !waits.reason.text.is_empty()
     {
         let Reason { rule, text } = &waits.reason;
-        let data = json!({"event": "waits", "until": due.to_string(), "rule": rule, "text": text});
+        let data =
+            fields!({"event": "waits", "until": due.to_string(), "rule": rule, "text": text});
         events::put(tx, n, 0, kind::ORDER, now, data)?;
     }
     tx.conn

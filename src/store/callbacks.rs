@@ -6,13 +6,13 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::json;
 
 use super::error::Result;
 use super::record::{Callback, CallbackState, Change, Receiver, Tried};
 use super::row::{call_id, corrupt, ms, time};
 use super::writer::Tx;
 use super::{changes, events};
+use crate::call::fields::fields;
 use crate::call::history::kind;
 use crate::ident::CallId;
 
@@ -137,7 +137,7 @@ pub(super) fn tried(tx: &mut Tx<'_>, n: i64, tried: &Tried, now: Timestamp) -> R
         _ if tries == 1 => "not_delivered",
         _ => return Ok(()),
     };
-    let data = json!({"event": event, "delivery": n, "cursor": cursor, "tries": tries, "answer": answer, "error": error});
+    let data = fields!({"event": event, "delivery": n, "cursor": cursor, "tries": tries, "answer": answer, "error": error});
     events::put(tx, call_n, 0, kind::CALLBACK, now, data)
 }
 

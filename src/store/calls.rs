@@ -1,9 +1,11 @@
 //! Orders and calls as they go from state to state. Each change writes its history line and its row of `changes` in the
 //! same transaction.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::{Value, json};
+use serde::Deserialize;
 
 use super::admit::Reason;
 use super::error::{Result, StoreError};
@@ -12,6 +14,7 @@ use super::row::{self, Standing, json as text, ms, ms_opt, time_opt};
 use super::waits::{First, Waits};
 use super::writer::Tx;
 use super::{changes, do_not_call, events};
+use crate::call::fields::fields;
 use crate::call::history::{Data, kind};
 use crate::call::{CallInfo, HistoryEvent, Order, Status, Summary, outcome};
 use crate::ident::{CallId, Phone};
@@ -69,7 +72,7 @@ pub(super) fn add(
         route,
     ])?;
     let n = tx.conn.last_insert_rowid();
-    events::put(tx, n, 0, kind::ORDER, now, json!({"event": "accepted"}))?;
+    events::put(tx, n, 0, kind::ORDER, now, fields!({"event": "accepted"}))?;
     changes::put(tx, n)?;
     if do_not_call::listed(tx.conn, &order.phone)? {
         do_not_call::refuse(tx, n, now)?;
@@ -121,7 +124,7 @@ pub(super) fn add_incoming(tx: &mut Tx<'_>, info: &CallInfo, at: Timestamp) -> R
         )?
         .execute(params![n, info.attempt, info.channel_id.as_str(), ms(at)])?;
     tx.tails.begun(&info.call_id, n);
-    let data = json!({"event": "came_in", "channel_id": info.channel_id.as_str()});
+    let data = fields!({"event": "came_in", "channel_id": info.channel_id.as_str()});
     events::put(tx, n, info.attempt, kind::ATTEMPT, at, data)?;
     changes::put(tx, n)
 }
@@ -133,7 +136,7 @@ pub(super) fn cancel(tx: &mut Tx<'_>, id: &CallId, now: Timestamp) -> Result<Can
     match call.status {
         Status::Finished | Status::Cancelled | Status::Expired => Ok(Cancelled::AlreadyFinal),
         Status::Queued => {
-            let data = json!({"event": "cancelled"});
+            let data = fields!({"event": "cancelled"});
             events::put(tx, call.n, 0, kind::ORDER, now, data)?;
             close(tx, call.n, Status::Cancelled, now)?;
             tx.conn
@@ -143,7 +146,7 @@ pub(super) fn cancel(tx: &mut Tx<'_>, id: &CallId, now: Timestamp) -> Result<Can
         }
         Status::Dialing | Status::Talking => {
             if !call.cancel {
-                let data = json!({"event": "cancel_asked"});
+                let data = fields!({"event": "cancel_asked"});
                 events::put(tx, call.n, call.attempt, kind::ORDER, now, data)?;
                 tx.conn
                     .prepare_cached("UPDATE calls SET cancel = 1 WHERE n = ?1")?
@@ -233,7 +236,7 @@ pub(super) fn ringing(tx: &mut Tx<'_>, id: &CallId, attempt: u32, at: Timestamp)
             attempt,
             kind::ATTEMPT,
             at,
-            json!({"event": "ringing"}),
+            fields!({"event": "ringing"}),
         )?;
     }
     Ok(true)
@@ -256,7 +259,7 @@ pub(super) fn answered(tx: &mut Tx<'_>, id: &CallId, attempt: u32, at: Timestamp
         attempt,
         kind::ATTEMPT,
         at,
-        json!({"event": "answered"}),
+        fields!({"event": "answered"}),
     )?;
     changes::put(tx, call.n)?;
     Ok(true)
@@ -269,9 +272,18 @@ pub(super) fn note_version(
     attempt: u32,
     event: &HistoryEvent,
 ) -> Result<()> {
-    if let Data::Json(data) = &event.data
-        && data["event"] == "began"
-        && let Some(version) = data["version"].as_str().filter(|v| !v.is_empty())
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        event: &'a str,
+        #[serde(default, borrow)]
+        version: Cow<'a, str>,
+    }
+    if let Data::Fields(data) = &event.data
+        && let Ok(Line {
+            event: "began",
+            version,
+        }) = serde_json::from_str(data.as_str())
+        && !version.is_empty()
     {
         tx.conn
             .prepare_cached("UPDATE attempts SET version = ?3 WHERE call_n = ?1 AND attempt = ?2")?
@@ -309,17 +321,17 @@ pub(super) fn attempt_ended(
             summary.answered,
             summary.machine,
         ])?;
-    let mut data = json!({"event": "ended", "outcome": summary.outcome});
-    put_some(&mut data, "cause", summary.cause);
+    let mut data = fields!({"event": "ended", "outcome": summary.outcome});
+    data.push_some("cause", summary.cause);
     if summary.answered {
-        put_some(&mut data, "talk_ms", Some(summary.talk_ms));
+        data.push_some("talk_ms", Some(summary.talk_ms));
     }
     if let Then::Retry { at, .. } = then {
-        put_some(&mut data, "next_attempt", Some(at.to_string()));
+        data.push_some("next_attempt", Some(at.to_string()));
     }
     if let Then::Retry { reason, .. } | Then::GiveUp { reason } = then {
-        put_some(&mut data, "rule", Some(reason.rule.as_str()));
-        put_some(&mut data, "text", Some(reason.text.as_str()));
+        data.push_some("rule", Some(reason.rule.as_str()));
+        data.push_some("text", Some(reason.text.as_str()));
     }
     events::put(tx, call.n, attempt, kind::ATTEMPT, at, data)?;
     // The runtime's own words tell how the call was cut; a dialog's word (or its plain end) is what 1C wanted.
@@ -327,7 +339,7 @@ pub(super) fn attempt_ended(
         summary.outcome == outcome::COMPLETED || !outcome::ALL.contains(&summary.outcome.as_str());
     let cancelled = call.cancel && (matches!(then, Then::Retry { .. }) || !own_word);
     if cancelled {
-        let data = json!({"event": "cancelled"});
+        let data = fields!({"event": "cancelled"});
         events::put(tx, call.n, 0, kind::ORDER, at, data)?;
     }
     let (status, due, waits) = match then {
@@ -391,7 +403,7 @@ pub(super) fn take_back(
     again_at: Timestamp,
     now: Timestamp,
 ) -> Result<Status> {
-    let data = json!({"event": "put_back", "reason": reason});
+    let data = fields!({"event": "put_back", "reason": reason});
     events::put(tx, call.n, call.attempt, kind::ATTEMPT, now, data)?;
     tx.conn
         .prepare_cached("DELETE FROM attempts WHERE call_n = ?1 AND attempt = ?2")?
@@ -400,7 +412,7 @@ pub(super) fn take_back(
         .prepare_cached("UPDATE calls SET attempt = attempt - 1 WHERE n = ?1")?
         .execute([call.n])?;
     if call.cancel {
-        let data = json!({"event": "cancelled"});
+        let data = fields!({"event": "cancelled"});
         events::put(tx, call.n, 0, kind::ORDER, now, data)?;
         return close(tx, call.n, Status::Cancelled, now);
     }
@@ -427,10 +439,4 @@ pub(super) fn close(tx: &mut Tx<'_>, n: i64, status: Status, at: Timestamp) -> R
         .execute(params![n, status.as_str(), ms(at)])?;
     changes::put(tx, n)?;
     Ok(status)
-}
-
-fn put_some(data: &mut Value, name: &str, value: Option<impl Into<Value>>) {
-    if let (Some(value), Some(object)) = (value, data.as_object_mut()) {
-        object.insert(name.to_owned(), value.into());
-    }
 }

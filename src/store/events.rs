@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::{Value, json};
 
 use super::error::Result;
 use super::record::{EventRecord, MAX_TRANSCRIPT, Speaker, TranscriptLine};
@@ -10,6 +9,7 @@ use super::row::{corrupt, ms, time};
 use super::writer::Tx;
 use super::{calls, recordings};
 use crate::call::HistoryEvent;
+use crate::call::fields::{Fields, fields};
 use crate::call::history::kind;
 use crate::ident::{CallId, Spoken};
 
@@ -42,7 +42,7 @@ pub(super) fn put(
     attempt: u32,
     kind: &'static str,
     at: Timestamp,
-    data: Value,
+    data: Fields,
 ) -> Result<()> {
     let event = HistoryEvent {
         at,
@@ -71,7 +71,7 @@ fn put_all(tx: &mut Tx<'_>, n: i64, attempt: u32, events: &[HistoryEvent]) -> Re
         }
         let mut data = event.data.text();
         if data.len() > MAX_EVENT_BYTES {
-            data = json!({"too_long_bytes": data.len()}).to_string();
+            data = String::from(fields!({"too_long_bytes": data.len()})).into();
         }
         let (at, at_ms) = (ms(event.at), event.at_ms.map(|ms| ms as i64));
         insert.execute(params![n, seq as i64, attempt, at, at_ms, event.kind, data])?;

@@ -63,9 +63,10 @@ pub enum RecordingFound {
 
 /// A line of history about a recording.
 pub(super) fn note(tx: &mut Tx<'_>, n: i64, attempt: u32, event: &HistoryEvent) -> Result<()> {
-    let Data::Json(data) = &event.data else {
+    let Data::Fields(data) = &event.data else {
         return Ok(());
     };
+    let data = data.value();
     let (what, file) = (data["event"].as_str(), data["file"].as_str());
     match (what, file) {
         (Some("began"), Some(file)) => {

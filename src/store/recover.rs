@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
-use serde_json::json;
 
 use super::error::Result;
 use super::record::{Fate, Recovered, Then};
 use super::row::{Standing, call_id, direction, status};
 use super::writer::Tx;
 use super::{calls, events};
+use crate::call::fields::fields;
 use crate::call::history::kind;
 use crate::call::{Direction, Status, Summary, outcome};
 use crate::ident::ChannelId;
@@ -51,7 +51,7 @@ pub(super) fn recover(
             } else {
                 "the server stopped again and again before it rang"
             };
-            let data = json!({"reason": reason});
+            let data = fields!({"reason": reason});
             events::put(tx, cut.call.n, cut.call.attempt, kind::FAULT, now, data)?;
             let asked = asked_not_to_be_called(tx, cut.call.n, cut.call.attempt)?;
             let summary = Summary {

@@ -2,7 +2,6 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, params};
-use serde_json::json;
 
 use super::admit::{Admit, Count, Past, Reason, Verdict, Windows};
 use super::error::Result;
@@ -12,6 +11,7 @@ use super::row::{self, ms};
 use super::waits::Waits;
 use super::writer::Tx;
 use super::{MAX_PAGE, calls, changes, do_not_call, events};
+use crate::call::fields::fields;
 use crate::call::history::kind;
 use crate::call::{Order, Status};
 use crate::ident::{ChannelId, Phone};
@@ -83,7 +83,7 @@ fn judge(tx: &mut Tx<'_>, n: i64, now: Timestamp, admit: &dyn Admit) -> Result<O
             let until = until.max(now.saturating_add(SHORTEST_WAIT).unwrap_or(now));
             // Once for each reason: an order that waits day after day doesn't fill its history.
             if waits.is_none_or(|waits| waits.rule != reason.rule) {
-                let data = json!({"event": "waits", "until": until.to_string(), "rule": reason.rule, "text": reason.text});
+                let data = fields!({"event": "waits", "until": until.to_string(), "rule": reason.rule, "text": reason.text});
                 events::put(tx, n, 0, kind::ORDER, now, data)?;
             }
             let waits = Waits {
@@ -108,7 +108,7 @@ pub(super) fn refuse(
     now: Timestamp,
 ) -> Result<()> {
     let data =
-        json!({"event": "refused", "outcome": outcome, "rule": reason.rule, "text": reason.text});
+        fields!({"event": "refused", "outcome": outcome, "rule": reason.rule, "text": reason.text});
     events::put(tx, n, 0, kind::ORDER, now, data)?;
     tx.conn
         .prepare_cached("UPDATE calls SET outcome = coalesce(?2, outcome) WHERE n = ?1")?
@@ -173,11 +173,10 @@ fn begin(
             "UPDATE calls SET status = 'dialing', attempt = ?2, due = NULL, ready = 0, waits = NULL, changed = ?3 WHERE n = ?1",
         )?
         .execute(params![n, attempt, ms(now)])?;
-    let data = json!({"event": "began", "channel_id": channel_id.as_str(), "trunk": trunk});
+    let data = fields!({"event": "began", "channel_id": channel_id.as_str(), "trunk": trunk});
     events::put(tx, n, attempt, kind::ATTEMPT, now, data)?;
     if trunk.is_none() {
-        let data =
-            json!({"reason": "no trunk serves numbers that begin so", "key": "trunks[].prefixes"});
+        let data = fields!({"reason": "no trunk serves numbers that begin so", "key": "trunks[].prefixes"});
         events::put(tx, n, attempt, kind::FAULT, now, data)?;
     }
     changes::put(tx, n)?;
@@ -238,10 +237,10 @@ fn expire(tx: &mut Tx<'_>, now: Timestamp) -> Result<()> {
         .collect::<rusqlite::Result<_>>()?;
     for (n, waits) in late {
         let waits = waits.as_deref().and_then(Waits::read);
-        let mut data = json!({"event": "expired"});
+        let mut data = fields!({"event": "expired"});
         if let Some((outcome, reason)) = waits.and_then(|w| Some((w.outcome?, w.reason))) {
-            data["rule"] = reason.rule.into();
-            data["text"] = reason.text.into();
+            data.push("rule", &reason.rule);
+            data.push("text", &reason.text);
             tx.conn
                 .prepare_cached("UPDATE calls SET outcome = coalesce(outcome, ?2) WHERE n = ?1")?
                 .execute(params![n, outcome])?;

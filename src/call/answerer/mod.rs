@@ -26,10 +26,9 @@ mod words;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::summary::outcome;
 use crate::audio::tone::Tone;
+use crate::call::fields::{Fields, fields};
 use crate::phrases::{Announced, Answers};
 
 pub use announcements::Announcements;
@@ -165,8 +164,8 @@ pub struct Verdict {
 
 impl Verdict {
     /// The history's line.
-    pub fn to_json(&self) -> Value {
-        json!({
+    pub fn told(&self) -> Fields {
+        fields!({
             "event": "verdict", "who": self.who.as_str(), "by": self.by.as_str(),
             "after_ms": self.after_ms, "phrase": self.phrase,
         })

@@ -1,12 +1,11 @@
 //! Who answered, beside all else that the call does: the decider sees what the machine sees. Where no person is there the
 //! dialog is ended ([`Command::Machine`]), and may leave a message when the machine takes one.
 
-use serde_json::json;
-
 use super::super::answerer::{Decider, OnMachine, Told, Who};
 use super::super::event::{Command, Event};
 use super::super::history::kind;
 use super::{CallMachine, Doing};
+use crate::call::fields::fields;
 
 impl CallMachine {
     /// A machine that finds out who answered, too.
@@ -38,7 +37,7 @@ impl CallMachine {
             Event::Final(text) => decider.text(text.as_str(), true, now),
             Event::Tone(tone) => {
                 decider.tone(*tone, now);
-                let data = json!({"event": "tone", "hz": tone.hz, "lasted_ms": tone.lasted_ms(), "from_ms": tone.from_ms});
+                let data = fields!({"event": "tone", "hz": tone.hz, "lasted_ms": tone.lasted_ms(), "from_ms": tone.from_ms});
                 self.note(kind::ANSWERER, now, data);
             }
             Event::AwaitTone => {
@@ -57,7 +56,7 @@ impl CallMachine {
             match told {
                 Told::Verdict(verdict) => {
                     self.met_machine = verdict.who.is_machine();
-                    self.note(kind::ANSWERER, now, verdict.to_json());
+                    self.note(kind::ANSWERER, now, verdict.told());
                     if verdict.who.is_machine()
                         && on_machine == OnMachine::HangUp
                         && !self.leaves_message
@@ -67,7 +66,7 @@ impl CallMachine {
                 }
                 Told::Awaited(awaited) => {
                     let data =
-                        json!({"event": "awaited", "who": who.as_str(), "by": awaited.as_str()});
+                        fields!({"event": "awaited", "who": who.as_str(), "by": awaited.as_str()});
                     self.note(kind::ANSWERER, now, data);
                     self.commands.push_back(Command::Awaited(who, awaited));
                 }
@@ -81,7 +80,7 @@ impl CallMachine {
         if let Doing::Turn(turn) = std::mem::replace(&mut self.doing, Doing::Idle)
             && let Some(window) = turn.window
         {
-            let data = json!({
+            let data = fields!({
                 "window": window.number, "reason": "machine", "opened_ms": window.open_ms,
                 "barged_in": turn.barged_in,
             });

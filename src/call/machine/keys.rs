@@ -1,11 +1,10 @@
 //! Keys (rule 8): the first one stops prompt and recognition; those typed ahead wait for a window that wants them.
 
-use serde_json::json;
-
 use super::super::history::kind;
 use super::super::request::BargeIn;
 use super::super::turn::TurnState;
 use super::{CallMachine, Doing};
+use crate::call::fields::fields;
 
 /// Keys pressed ahead of a window that may wait for it.
 const MAX_TYPED_AHEAD: usize = 32;
@@ -14,7 +13,7 @@ const TYPED_AHEAD_MS: u64 = 15_000;
 
 impl CallMachine {
     pub(super) fn on_digit(&mut self, digit: char, now: u64) {
-        self.note(kind::DIGIT, now, json!({"digit": digit.to_string()}));
+        self.note(kind::DIGIT, now, fields!({"digit": digit.to_string()}));
         let Doing::Turn(turn) = &mut self.doing else {
             self.type_ahead(digit, now);
             return;

@@ -1,14 +1,13 @@
 //! A window that takes a whole message (`record(#{ message: true })`): utterance after utterance, until it is quiet for long,
 //! a key is pressed, it is as long as it may be, or the person hangs up.
 
-use serde_json::json;
-
 use super::super::ear::Utterance;
 use super::super::event::Command;
 use super::super::history::kind;
 use super::super::reply::{Reply, ReplyKind};
 use super::super::turn::{MessageSoFar, WindowState};
 use super::{CallMachine, Doing};
+use crate::call::fields::fields;
 use crate::ident::Spoken;
 
 /// So much voice is speech even where no word of it is understood, milliseconds.
@@ -126,7 +125,7 @@ impl CallMachine {
         reply.text = Spoken::new(words.join(" "));
         reply.parts = window.message.parts;
         reply.digits = Spoken::new(window.digits);
-        let data = json!({
+        let data = fields!({
             "window": window.number, "reason": reason.as_str(), "opened_ms": window.open_ms, "message": true,
             "utterance": window.message.first, "expect": 0,
             "digits": (reason == ReplyKind::Digits).then(|| reply.digits.as_str()),

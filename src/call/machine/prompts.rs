@@ -2,12 +2,11 @@
 //!
 //! Our clock tells at once where a prompt stands; the medium tells exactly when it has stopped ("cut").
 
-use serde_json::json;
-
 use super::super::event::Command;
 use super::super::history::kind;
 use super::super::turn::Playing;
 use super::{CallMachine, Doing};
+use crate::call::fields::fields;
 use crate::net::speaker::SpeakerEvent;
 
 /// Cut prompts whose end the medium may owe.
@@ -57,7 +56,11 @@ impl CallMachine {
             SpeakerEvent::Started { .. } => {
                 playing.started_ms.get_or_insert(now);
                 turn.first_started_ms.get_or_insert(now);
-                self.note(kind::PROMPT, now, json!({"event": "started", "name": name}));
+                self.note(
+                    kind::PROMPT,
+                    now,
+                    fields!({"event": "started", "name": name}),
+                );
                 if let Some(times) = &mut self.times {
                     times.first_audio_ms = Some(now);
                 }
@@ -70,7 +73,7 @@ impl CallMachine {
                 self.note(
                     kind::PROMPT,
                     now,
-                    json!({"event": event, "name": name, "played_ms": played_ms}),
+                    fields!({"event": event, "name": name, "played_ms": played_ms}),
                 );
                 self.play_next(now);
             }
@@ -78,7 +81,7 @@ impl CallMachine {
                 self.note(
                     kind::PROMPT,
                     now,
-                    json!({"event": "failed", "name": name, "reason": reason}),
+                    fields!({"event": "failed", "name": name, "reason": reason}),
                 );
                 self.play_next(now);
             }
@@ -96,7 +99,7 @@ impl CallMachine {
             self.note(
                 kind::PROMPT,
                 now,
-                json!({"event": "cut", "name": name, "played_ms": played_ms}),
+                fields!({"event": "cut", "name": name, "played_ms": played_ms}),
             );
         }
     }
@@ -111,7 +114,7 @@ impl CallMachine {
         if let Some(playing) = turn.playing.take() {
             turn.barged_in = true;
             let mut told = playing.told("barge_in", now);
-            told["by"] = by.into();
+            told.push("by", by);
             if self.cut.len() == MAX_CUT {
                 self.cut.pop_front();
             }
