@@ -29,9 +29,14 @@ impl CallId {
         }
     }
 
-    /// A new id for a call that came without one: `prefix` and 64 random bits.
+    /// A new id for a call that came without one: `prefix`, the time in milliseconds and 32 random bits. Ids that stand in
+    /// the order of their calls keep an index's busy pages few.
     pub fn fresh(prefix: &str) -> Self {
-        Self(format!("{prefix}-{}", &Token::fresh().as_str()[..16]))
+        let (at_ms, random) = (jiff::Timestamp::now().as_millisecond(), random::<4>());
+        Self(format!(
+            "{prefix}-{at_ms:012x}{:08x}",
+            u32::from_be_bytes(random)
+        ))
     }
 
     /// The id as text.
@@ -60,7 +65,7 @@ pub struct ChannelId(String);
 impl ChannelId {
     /// The id that we give to Asterisk for a new outgoing channel: `govorun-` and 64 random bits.
     pub fn fresh() -> Self {
-        Self(format!("govorun-{}", &Token::fresh().as_str()[..16]))
+        Self(format!("govorun-{:016x}", u64::from_be_bytes(random())))
     }
 
     /// An id that Asterisk told us.
@@ -189,6 +194,15 @@ impl fmt::Debug for Spoken {
     }
 }
 
+/// From the system's random source.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0u8; N];
+    // It fails only where the kernel has none; a token that could be guessed must not exist.
+    #[allow(clippy::expect_used)]
+    getrandom::fill(&mut bytes).expect("the system's random source answers");
+    bytes
+}
+
 /// 128 random bits as 32 lower-case hexadecimal digits: pairs a stream or an AGI connection with its call.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Token(String);
@@ -196,11 +210,7 @@ pub struct Token(String);
 impl Token {
     /// A token from the system's random source.
     pub fn fresh() -> Self {
-        let mut bytes = [0u8; 16];
-        // The system's source fails only where the kernel has none; a token that could be guessed must not exist.
-        #[allow(clippy::expect_used)]
-        getrandom::fill(&mut bytes).expect("the system's random source answers");
-        Self(bytes.iter().map(|b| format!("{b:02x}")).collect())
+        Self::from_bytes(random())
     }
 
     /// A token that a peer presented: 32 hexadecimal digits, dashes of a UUID allowed.
@@ -215,7 +225,7 @@ impl Token {
 
     /// From the 16 bytes of AudioSocket's UUID message.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes.iter().map(|b| format!("{b:02x}")).collect())
+        Self(format!("{:032x}", u128::from_be_bytes(bytes)))
     }
 
     /// 32 hexadecimal digits.
@@ -343,6 +353,9 @@ mod tests {
         for bad in ["", "a/b", "a b", "a\nb", "a?b"] {
             assert!(CallId::parse(bad).is_err(), "{bad:?}");
         }
-        assert!(CallId::parse(&CallId::fresh("in").to_string()).is_ok());
+        let (first, second) = (CallId::fresh("in"), CallId::fresh("in"));
+        assert_eq!(CallId::parse(first.as_str()), Ok(first.clone()));
+        assert_ne!(first, second);
+        assert!(first.as_str()[..15] <= second.as_str()[..15]);
     }
 }

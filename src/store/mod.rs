@@ -336,7 +336,7 @@ impl Store {
         let id = id.clone();
         self.inner
             .writer
-            .write_soon(move |tx| calls::ringing(tx, &id, attempt, at))
+            .write_sooner(move |tx| calls::ringing(tx, &id, attempt, at))
             .await
     }
 
@@ -345,7 +345,7 @@ impl Store {
         let id = id.clone();
         self.inner
             .writer
-            .write_soon(move |tx| calls::answered(tx, &id, attempt, at))
+            .write_sooner(move |tx| calls::answered(tx, &id, attempt, at))
             .await
     }
 

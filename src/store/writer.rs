@@ -1,6 +1,7 @@
 //! The one thread that writes. What waits together is committed together ("group commit"): a hundred orders that come
 //! at once cost one fsync. Each answer is sent after the commit that holds it. What nobody waits for in a hurry (history,
-//! an attempt's end) lingers for a moment, so that a busy server makes tens of transactions a second, not thousands.
+//! an attempt's end) lingers for a moment, so that a busy server makes tens of transactions a second, not thousands: most
+//! pages that a call changes are changed by its neighbours too, and are written once for all of them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,9 +19,11 @@ use super::tails::Tails;
 /// Jobs that may wait; more senders wait for room.
 pub(super) const QUEUE: usize = 1_024;
 /// Most jobs in one transaction.
-const BATCH: usize = 256;
-/// A job that is in no hurry waits so long for company.
-pub(super) const LINGER: Duration = Duration::from_millis(20);
+const BATCH: usize = 512;
+/// A job that is in no hurry waits at most so long for company.
+pub(super) const LINGER: Duration = Duration::from_millis(40);
+/// The same for what must not be forgotten by a crash: that it rings at the person's.
+pub(super) const SHORT_LINGER: Duration = Duration::from_millis(20);
 
 /// What a job works in: the open transaction, and what is to be told to others after its commit.
 pub(super) struct Tx<'a> {
@@ -127,8 +130,8 @@ pub(super) struct Told {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Box<dyn AnyJob>>,
-    /// Somebody waits for one of them.
-    hurry: bool,
+    /// When the most impatient of them wants to be written.
+    due: Option<Instant>,
     closed: bool,
 }
 
@@ -144,15 +147,19 @@ impl Jobs {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, job: Box<dyn AnyJob>, hurry: bool) -> Result<()> {
+    fn push(&self, job: Box<dyn AnyJob>, linger: Duration) -> Result<()> {
+        let due = Instant::now() + linger;
         let mut queue = self.queue();
         if queue.closed {
             return Err(StoreError::Closed);
         }
         queue.jobs.push_back(job);
-        // The first job begins the linger; then only a hurry or a full batch cuts it short.
-        let wake = queue.jobs.len() == 1 || queue.jobs.len() == BATCH || (hurry && !queue.hurry);
-        queue.hurry |= hurry;
+        // The first job begins the linger; then only less patience or a full batch cuts it short.
+        let sooner = queue.due.is_none_or(|others| due < others);
+        let wake = sooner || queue.jobs.len() == BATCH;
+        if sooner {
+            queue.due = Some(due);
+        }
         drop(queue);
         if wake {
             self.work.notify_one();
@@ -169,18 +176,23 @@ impl Jobs {
                 .wait(queue)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        let until = Instant::now() + LINGER;
-        while !queue.hurry && !queue.closed && queue.jobs.len() < BATCH {
-            let Some(left) = until.checked_duration_since(Instant::now()) else {
+        while let Some(due) = queue.due
+            && !queue.closed
+            && queue.jobs.len() < BATCH
+        {
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 break;
-            };
+            }
             let waited = self.work.wait_timeout(queue, left);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let most = queue.jobs.len().min(BATCH);
         batch.extend(queue.jobs.drain(..most));
-        // Whoever is in a hurry may stand behind those that were taken.
-        queue.hurry &= !queue.jobs.is_empty();
+        // The most impatient may stand behind those that were taken.
+        if queue.jobs.is_empty() {
+            queue.due = None;
+        }
         drop(queue);
         self.room.add_permits(batch.len());
         !batch.is_empty()
@@ -210,7 +222,7 @@ impl Writer {
         })
     }
 
-    async fn send(&self, job: Box<dyn AnyJob>, hurry: bool) -> Result<()> {
+    async fn send(&self, job: Box<dyn AnyJob>, linger: Duration) -> Result<()> {
         let room = self
             .jobs
             .room
@@ -218,13 +230,13 @@ impl Writer {
             .await
             .map_err(|_| StoreError::Closed)?;
         room.forget();
-        self.jobs.push(job, hurry)
+        self.jobs.push(job, linger)
     }
 
     async fn answered<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
-        hurry: bool,
+        linger: Duration,
     ) -> Result<T> {
         let (answer, committed) = oneshot::channel();
         let job = Job {
@@ -233,7 +245,7 @@ impl Writer {
             result: None,
             answer: Some(answer),
         };
-        self.send(Box::new(job), hurry).await?;
+        self.send(Box::new(job), linger).await?;
         committed.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -242,7 +254,7 @@ impl Writer {
         &self,
         work: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.answered(work, true).await
+        self.answered(work, Duration::ZERO).await
     }
 
     /// The same for whom [`LINGER`] more is nothing.
@@ -250,7 +262,15 @@ impl Writer {
         &self,
         work: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.answered(work, false).await
+        self.answered(work, LINGER).await
+    }
+
+    /// The same for what a crash must not forget so easily.
+    pub(super) async fn write_sooner<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.answered(work, SHORT_LINGER).await
     }
 
     /// Hands over for writing, in order with all else; waits only for room in the queue.
@@ -265,7 +285,7 @@ impl Writer {
             result: None,
             answer: None,
         };
-        self.send(Box::new(job), false).await
+        self.send(Box::new(job), LINGER).await
     }
 }
 
