@@ -238,7 +238,11 @@ impl Task {
     async fn obey(&mut self, order: HearingOrder) {
         match order {
             HearingOrder::Frames(frames) => self.frames = Some(frames),
-            HearingOrder::NoFrames(reason) => self.tell(Heard::Audio { note: reason }).await,
+            HearingOrder::NoFrames(reason) => {
+                self.tell(Heard::Audio { note: reason }).await;
+                // As one that broke: it is opened again.
+                self.tell(Heard::FramesEnded).await;
+            }
             HearingOrder::Early if self.listens_since_ms.is_none() => {
                 let recognizers = self.recognizers.iter().cloned().collect();
                 self.early = Some(Box::new(EarlyMedia::new(

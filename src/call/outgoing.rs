@@ -326,6 +326,8 @@ impl Attempt {
                 .call
                 .journal
                 .note(kind::MEDIA, fields!({"event": note})),
+            // One that never came, or broke: another is put on at the answer.
+            Heard::FramesEnded => self.tap = None,
             _ => {}
         }
     }

@@ -44,7 +44,7 @@ pub(super) struct Pbx {
     /// How many recordings were begun.
     recordings: u32,
     /// Kept while the call lives: dropping it ends the tap.
-    _tap: Option<Tap>,
+    tap: Option<Tap>,
     medium: MediaKind,
 }
 
@@ -69,7 +69,7 @@ impl Pbx {
             gone_channel: false,
             transferred: false,
             recordings: 0,
-            _tap: tap,
+            tap,
             medium,
         }
     }
@@ -111,7 +111,12 @@ impl Pbx {
 
     /// Keeps it while the call lives.
     pub(super) fn keep_tap(&mut self, tap: Tap) {
-        self._tap = Some(tap);
+        self.tap = Some(tap);
+    }
+
+    /// There is a tap, as far as is known.
+    pub(super) fn is_tapped(&self) -> bool {
+        self.tap.is_some()
     }
 
     /// The shared parts.

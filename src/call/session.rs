@@ -63,6 +63,8 @@ pub(super) struct Session {
     /// Keeps a both-way medium open.
     pub(super) guard: Option<LinkGuard>,
     pub(super) hearing: Hearing,
+    /// The tap could not be put on: it is tried again.
+    pub(super) deaf: bool,
     /// Who answered is to be found out.
     pub(super) decider: Option<(Decider, OnMachine)>,
     pub(super) pbx: Pbx,
@@ -150,7 +152,7 @@ impl Session {
             preparing: None,
             answered_by: Machine::None,
             ended_by: None,
-            medium_lost: None,
+            medium_lost: self.deaf.then(tokio::time::Instant::now),
             opened_again: 0,
             mute: false,
             transferring: false,

@@ -69,6 +69,7 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
         }
     };
     let sent = hearing.sent.clone();
+    let deaf = hearing.listens && guard.is_none() && !pbx.is_tapped();
     let info = Arc::new(info);
     let session = Box::new(Session {
         info: Arc::clone(&info),
@@ -76,6 +77,7 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
         speaker,
         guard,
         hearing,
+        deaf,
         decider,
         pbx,
         prompts: Arc::clone(&parts.prompts),

@@ -269,7 +269,7 @@ impl FakeAsterisk {
         self.world.faults.set_agi_late(late);
     }
 
-    /// Both-way media can't be connected so many times from now on.
+    /// Both-way media and taps can't be connected so many times from now on.
     pub fn refuse_media(&self, times: u32) {
         self.world.faults.set_refuse_media(times);
     }

@@ -93,6 +93,11 @@ pub fn people(number: &str) -> FarEnd {
             .wait(200)
             .say(&word("да"))
             .wait(20_000),
+        "16" => FarEnd::answers()
+            .until_prompt_ends()
+            .wait(8_000)
+            .say(&word("да"))
+            .wait(20_000),
         "11" => FarEnd::busy(),
         "12" => FarEnd::rings(),
         "13" => FarEnd::fails(Refusal::Congestion),

@@ -134,6 +134,38 @@ async fn a_medium_that_breaks_in_mid_call_is_opened_again() {
     }
 }
 
+/// Asterisk could not connect the tap to us: the call was deaf from its start, and stayed so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tap_that_never_came_is_put_on_again() {
+    let app = TestApp::with(MediaKind::AudiosocketTap, |config| {
+        let scripts = &config.scripts.folder;
+        std::fs::create_dir_all(scripts).unwrap();
+        let script = r#"
+let answer = ask("Здравствуйте! Вы приедете?", #{ expect: ["yes", "no"], attempts: 1, timeout: 12 });
+if answer.is("yes") { finish("confirmed"); }
+finish("silent");
+"#;
+        std::fs::write(scripts.join("visit.rhai"), script).unwrap();
+    })
+    .await;
+    app.asterisk.refuse_media(1);
+    app.order("deaf", "16").await;
+    let call = app.end_of("deaf").await;
+    let events = app.events("deaf").await;
+    let shown = || format!("{call:#}\n{events:#?}");
+    assert_eq!(call["outcome"], "confirmed", "{}", shown());
+    let media = events.iter().filter(|e| e["kind"] == "media");
+    let said: Vec<_> = media
+        .map(|e| e["data"]["event"].as_str().unwrap_or_default())
+        .collect();
+    let never = said
+        .iter()
+        .position(|what| what.contains("stream came within"));
+    let again = said.iter().position(|what| *what == "back");
+    assert!(never.is_some() && never < again, "{}", shown());
+    app.runtime.shut_down().await;
+}
+
 /// The colleague is busy, and the sound can't be connected again at once: what is asked then waits for it, and is heard.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_medium_that_fails_after_a_transfer_is_opened_again() {

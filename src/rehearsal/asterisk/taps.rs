@@ -64,6 +64,9 @@ impl Place {
     }
 
     async fn open(&self, world: &World) -> std::io::Result<SinkKind> {
+        if world.faults.refuses_media() {
+            return Err(std::io::Error::other("refused on demand"));
+        }
         match self {
             Self::AudioSocket { token, address } => Ok(SinkKind::AudioSocket {
                 stream: Arc::new(both_ways::open(token, address).await?),
