@@ -260,6 +260,13 @@ impl Runtime {
                 );
             }
         }
+        if let Some(from) = &status.rolled_back_from {
+            tracing::warn!(
+                version = status.version,
+                from = *from,
+                "dialogs were rolled back before the start: new calls use the older version until the files change"
+            );
+        }
         let watch = Watch::start(Arc::clone(&library), config.scripts.poll_ms)
             .map_err(|e| StartError::Settings(vec![format!("scripts.folder: {e}")]))?;
 

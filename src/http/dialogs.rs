@@ -338,7 +338,7 @@ async fn rollback(
             "no_version",
             match &error {
                 RollbackError::NoOlder => {
-                    "возвращаться не к чему: с запуска сценарии не менялись".to_owned()
+                    "возвращаться не к чему: сценарии ещё не менялись".to_owned()
                 }
                 RollbackError::Unknown { version, known } => {
                     let known = known.join(", ");

@@ -69,7 +69,7 @@ pub struct RolledBack {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RollbackError {
     /// Nothing ran before.
-    #[error("there is no older version: nothing has changed since the start")]
+    #[error("there is no older version: the dialogs have not changed yet")]
     NoOlder,
     /// That version isn't kept.
     #[error("there is no version {version:?}; there are: {}", known.join(", "))]
@@ -137,7 +137,7 @@ pub struct Library {
     named: Named,
     current: RwLock<Arc<Version>>,
     swaps: watch::Sender<()>,
-    /// Where the last sound set is kept, for the next start.
+    /// Where the sound sets that ran are kept, for the next start.
     kept: Option<PathBuf>,
     /// Held while a reload runs, so that two can't overtake each other.
     last: Mutex<Last>,
@@ -155,7 +155,7 @@ impl Library {
     }
 
     /// The same where each sound set is kept in a folder `kept`: if the dialogs have faults at the start, or their folder
-    /// isn't there, new calls get the set that was sound last, and the faults are told.
+    /// isn't there, new calls get the set that was sound last, and the faults are told. A rollback of before the start holds.
     pub fn open_kept(
         folder: impl Into<PathBuf>,
         language: Language,
@@ -171,30 +171,52 @@ impl Library {
             current: RwLock::new(Version::empty(language)),
             last: Mutex::new(Last::new()),
         };
-        if let Reloaded::Refused { .. } = library.reload() {
-            library.take_kept();
-        }
+        library.take_kept();
+        library.reload();
         library
     }
 
+    /// What ran before the start. What has another id by now is left out: somebody changed its files; and so is what names
+    /// a voice that is no more.
     fn take_kept(&self) {
-        let Some((id, files)) = self
-            .kept
-            .as_deref()
-            .and_then(|place| keep::load(place, self.language))
-        else {
+        let Some(place) = &self.kept else { return };
+        let keep::Index { held, ran } = keep::index(place);
+        let mut sound = ran.into_iter().filter_map(|ran| {
+            let files = keep::files(place, &ran.version, self.language)?;
+            let compiled = Version::compile_for(&files, self.language, &self.named);
+            let version = compiled.version.filter(|v| v.id() == ran.version)?;
+            Some((version, ran.since))
+        });
+        let Some((current, since)) = sound.next() else {
             return;
         };
-        let compiled = Version::compile_for(&files, self.language, &self.named);
-        // Another id: somebody changed the files, or they are cut off.
-        if let Some(version) = compiled.version.filter(|version| version.id() == id) {
-            self.put(version);
-        }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.since = since;
+        last.older = sound.take(MAX_OLDER).collect();
+        last.held = held.filter(|held| held != current.id());
+        self.put(current);
     }
 
-    fn keep(&self, id: &str, files: &Files) {
+    /// Keeps what runs now, and what ran before; `files`: of what is new.
+    fn keep(&self, last: &Last, files: Option<&Files>) {
         let Some(place) = &self.kept else { return };
-        if let Err(error) = keep::save(place, id, files) {
+        let current = self.current();
+        let mut kept = Ok(());
+        if let Some(files) = files {
+            kept = keep::add(place, current.id(), files);
+        }
+        let ran = |version: &Version, since| keep::Ran {
+            version: version.id().to_owned(),
+            since,
+        };
+        let older = last.older.iter().map(|(old, since)| ran(old, *since));
+        let index = keep::Index {
+            held: last.held.clone(),
+            ran: std::iter::once(ran(&current, last.since))
+                .chain(older)
+                .collect(),
+        };
+        if let Err(error) = kept.and_then(|()| keep::list(place, &index)) {
             tracing::warn!(
                 folder = %place.display(),
                 %error,
@@ -255,16 +277,19 @@ impl Library {
                     // Somebody went back from just this; only a change of the files ends that.
                     return Reloaded::Same;
                 }
-                last.held = None;
+                let went_back = last.held.take().is_some();
                 last.warnings = warnings;
                 if version.id() == current.id() {
+                    if went_back {
+                        self.keep(&last, None);
+                    }
                     return Reloaded::Same;
                 }
-                self.keep(version.id(), &files);
                 last.keep(current);
                 let id = version.id().to_owned();
                 last.older.retain(|(older, _)| older.id() != id);
                 self.put(version);
+                self.keep(&last, Some(&files));
                 Reloaded::Swapped { version: id }
             }
             Err(faults) => {
@@ -307,6 +332,7 @@ impl Library {
         };
         last.keep(from);
         self.put(version);
+        self.keep(&last, None);
         tracing::warn!(
             from = told.from,
             version = told.version,

@@ -594,6 +594,9 @@ impl<'a> Build<'a> {
     }
 }
 
+/// Characters of a version's id, hexadecimal.
+pub(super) const ID_CHARS: usize = 12;
+
 fn id(files: &Files) -> String {
     let mut hash = Md5::new();
     for (path, bytes) in files {
@@ -604,5 +607,9 @@ fn id(files: &Files) -> String {
         hash.update(bytes);
     }
     let digest = hash.finalize();
-    digest.iter().take(6).map(|b| format!("{b:02x}")).collect()
+    digest
+        .iter()
+        .take(ID_CHARS / 2)
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }

@@ -219,6 +219,42 @@ fn a_rollback_stays_until_the_files_change() {
 }
 
 #[test]
+fn a_restart_undoes_no_rollback() {
+    let folder = folder(OLD);
+    let path = folder.path().join("d.rhai");
+    let place = tempfile::tempdir().unwrap();
+    let start = || {
+        let kept = Some(place.path().join("govorun.dialogs"));
+        Library::open_kept(folder.path(), Language::Ru, Named::default(), kept)
+    };
+    let library = start();
+    fs::write(&path, NEW).unwrap();
+    assert!(matches!(library.reload(), Reloaded::Swapped { .. }));
+    let before = library.status();
+    // What ran before the start can be gone back to.
+    let library = start();
+    assert_eq!(outcome(&library).as_deref(), Some("new"));
+    assert_eq!(library.status().older, before.older);
+    assert_eq!(library.status().since, before.since);
+    let rolled = library.rollback(None).unwrap();
+    // And stays so, start after start.
+    for _ in 0..2 {
+        let library = start();
+        assert_eq!(outcome(&library).as_deref(), Some("old"));
+        let status = library.status();
+        assert_eq!(status.rolled_back_from.as_ref(), Some(&rolled.from));
+        assert_eq!(status.older[0].version, rolled.from);
+    }
+    // Until the files change, be it while the server is down.
+    fs::write(&path, "let a = listen(); finish(\"mended\");").unwrap();
+    let library = start();
+    assert_eq!(outcome(&library).as_deref(), Some("mended"));
+    assert_eq!(library.status().rolled_back_from, None);
+    fs::write(&path, NEW).unwrap();
+    assert_eq!(outcome(&start()).as_deref(), Some("new"));
+}
+
+#[test]
 fn a_start_with_faults_takes_what_was_sound_last() {
     let folder = folder(OLD);
     let path = folder.path().join("d.rhai");
