@@ -81,8 +81,9 @@ impl Inbound {
             tracing::warn!("an incoming call over calls.at_once goes on in the dialplan");
             return;
         };
-        let info = incoming::info(connection.environment(), name);
-        if let Err(error) = self.store.add_incoming(&info, Timestamp::now()).await {
+        let now = Timestamp::now();
+        let info = incoming::info(connection.environment(), name, now);
+        if let Err(error) = self.store.add_incoming(&info, now).await {
             tracing::error!(%error, "an incoming call can't be kept, and goes on in the dialplan");
             return;
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -17,9 +18,9 @@ use crate::ident::{CallId, ChannelId, Phone};
 use crate::net::agi::AgiConnection;
 use crate::wire::agi::{Command, Environment};
 
-/// What an incoming call is, read off its AGI environment. Further arguments of `AGI()` and the query string become
+/// What an incoming call is that came at `at`, read off its AGI environment. Further arguments of `AGI()` and the query string become
 /// parameters: `AGI(agi://host/menu?queue=2,вип)` gives `queue` = 2 and `arg_1` = вип.
-pub fn info(environment: &Environment, dialog: &str) -> CallInfo {
+pub fn info(environment: &Environment, dialog: &str, at: Timestamp) -> CallInfo {
     let mut params = Map::new();
     for (name, value) in &environment.script().query {
         params.insert(name.clone(), Value::from(value.as_str()));
@@ -34,7 +35,7 @@ pub fn info(environment: &Environment, dialog: &str) -> CallInfo {
         params.insert("dialed".to_owned(), Value::from(dialed));
     }
     CallInfo {
-        call_id: CallId::fresh("in"),
+        call_id: CallId::fresh("in", at),
         channel_id: ChannelId::from_asterisk(environment.unique_id()),
         attempt: 1,
         direction: Direction::Incoming,

@@ -31,17 +31,13 @@ use crate::net::speaker::{Speaker, SpeakerOrder};
 use crate::net::web::{WebAnswer, WebOrder};
 use crate::tts::Prompts;
 
+mod medium;
+
 /// A dialog: what a session runs on a thread of its own.
 pub type Dialog = Box<dyn FnOnce(Line) -> DialogEnd + Send>;
 
 /// After the hang-up a dialog may still tidy up for so long.
 const AFTER_HANG_UP: Duration = Duration::from_secs(5);
-/// A medium ends with the channel; Asterisk tells of the hang-up within this.
-const HANG_UP_FOLLOWS: Duration = Duration::from_secs(1);
-/// How often a medium that broke is opened again in one call.
-const MOST_OPENINGS: u32 = 3;
-/// After one that failed.
-const OPEN_ONCE_MORE: Duration = Duration::from_secs(2);
 
 /// How a talk ended.
 #[derive(Debug)]
@@ -567,60 +563,6 @@ impl Session {
             kind::FAULT,
             fields!({"message": format!("recording: {message}")}),
         );
-    }
-
-    fn connect(&mut self, talk: &mut Talk, connected: Connected) {
-        self.speaker = connected.speaker;
-        talk.mute = false;
-        self.guard = Some(connected.guard);
-        let frames = HearingOrder::Frames(connected.frames);
-        let _ = self.hearing.orders.try_send(frames);
-    }
-
-    /// The medium has ended. By a hang-up, mostly, which Asterisk is about to tell.
-    fn medium_ended(&mut self, talk: &mut Talk) {
-        self.journal.note(kind::MEDIA, fields!({"event": "ended"}));
-        if talk.mute {
-            talk.machine.handle(Event::MediumLost, self.clock.now_ms());
-        }
-        talk.medium_lost = Some(tokio::time::Instant::now() + HANG_UP_FOLLOWS);
-    }
-
-    /// It was none: the medium broke, and the person is still there. It is opened again.
-    fn open_again(&mut self, talk: &mut Talk) {
-        talk.medium_lost = None;
-        if talk.opened_again == MOST_OPENINGS {
-            let reason = format!("it broke {} times", MOST_OPENINGS + 1);
-            return self.medium_is_lost(talk, &reason);
-        }
-        talk.opened_again += 1;
-        self.journal
-            .note(kind::MEDIA, fields!({"event": "is opened again"}));
-        if link::is_both_way(self.pbx.medium()) {
-            self.guard = None;
-            let again = self.pbx.medium_again();
-            talk.jobs.spawn(async move { Job::BothWays(again.await) });
-        } else {
-            let again = self.pbx.tap_again(self.hearing.orders.clone());
-            talk.jobs.spawn(async move { Job::Tap(again.await) });
-        }
-    }
-
-    /// It could not be opened again: once more, where the network may be back by then. Without a tap the dialog can still
-    /// speak and take keys; without both ways nothing is left.
-    fn medium_is_lost(&mut self, talk: &mut Talk, reason: &str) {
-        if talk.opened_again < MOST_OPENINGS {
-            self.journal
-                .note(kind::MEDIA, fields!({"event": "lost", "reason": reason}));
-            talk.medium_lost = Some(tokio::time::Instant::now() + OPEN_ONCE_MORE);
-            return;
-        }
-        let message = format!("the medium was lost, but the person is still there: {reason}");
-        self.journal
-            .note(kind::FAULT, fields!({"message": message}));
-        if talk.mute {
-            self.over(talk, EndedBy::Fault);
-        }
     }
 
     fn heard(&mut self, talk: &mut Talk, heard: Heard) {

@@ -342,7 +342,7 @@ fn basics(map: &Map<String, Value>) -> Result<Order, Refusal> {
     name("dialog", dialog, "-_")?;
     let id = match text(map, "id")? {
         Some(id) => CallId::parse(id).map_err(|error| ident("id", &error))?,
-        None => CallId::fresh("call"),
+        None => CallId::fresh("call", jiff::Timestamp::now()),
     };
     let mut order = Order::simple(id, phone, dialog);
     order.file = file_of(map)?;
