@@ -2,9 +2,8 @@
 //! replaces that list in `phrases.yaml` replaces it here, too; phrases of their own are an answering machine's.
 
 use super::Answers;
-use super::builtin::announcements::ANNOUNCEMENTS;
-use super::matcher::{Hit, Phrase, hits};
-use super::words::words;
+use super::builtin::announcements;
+use super::said::Said;
 
 /// The answer whose phrases machines say.
 const MACHINE: &str = "voicemail";
@@ -41,16 +40,18 @@ impl Answers {
     /// What a machine of the telephone announces in `text`, if it does. A phrase within a longer one doesn't count
     /// ("абонент не может" in "абонент не может ответить").
     pub fn announcement(&self, text: &str) -> Option<Announcement> {
-        let said = words(text);
-        let list = self.named.get(MACHINE)?;
-        let found: Vec<(&Phrase, Hit)> = list
-            .iter()
-            .flat_map(|phrase| hits(phrase, &said).map(move |hit| (phrase, hit)))
-            .collect();
+        let said = Said::new(text, |_| None);
+        let found = self.book.hits(&said, |name| name == MACHINE);
         found
             .iter()
-            .filter(|(_, hit)| !found.iter().any(|(_, other)| hit.is_within(other)))
-            .map(|(phrase, hit)| (class(&phrase.text), hit.to - hit.from, *phrase))
+            .filter(|one| !found.iter().any(|other| one.hit.is_within(&other.hit)))
+            .map(|one| {
+                (
+                    class(&one.phrase.text),
+                    one.hit.to - one.hit.from,
+                    one.phrase,
+                )
+            })
             .max_by_key(|(what, words, _)| (*what, *words))
             .map(|(what, _, phrase)| Announcement {
                 what,
@@ -60,10 +61,7 @@ impl Answers {
 }
 
 fn class(phrase: &str) -> Announced {
-    ANNOUNCEMENTS
-        .iter()
-        .find(|(_, list)| list.contains(&phrase))
-        .map_or(Announced::Voicemail, |(what, _)| *what)
+    announcements::told(phrase).unwrap_or(Announced::Voicemail)
 }
 
 #[cfg(test)]

@@ -1,12 +1,29 @@
-//! Which answer an utterance is, when the phrases of several stand in it.
+//! Which answer an utterance is, when the phrases of several stand in it. The rules, each for the way in which people speak:
+//!
+//! - A phrase within a longer one claims nothing: "конечно" in "нет, конечно".
+//! - A weak phrase counts only beside words that are known: who says "можно" agrees, who says "можно с собакой" asks, and the
+//!   difference is in a word that no list holds.
+//! - What stands after a question word is asked and no yes or no: "когда можно приехать", "сколько будет стоить".
+//! - "Нет" after a thing in the genitive says that there is none of it ("хозяина нет"), and refuses nothing.
+//! - Why somebody can't talk yields to an answer: "я за рулём, буду через час" has answered.
+//! - Of two equal phrases that claim the same words the analyst's counts; and what is no answer for a built-in phrase ("да
+//!   слушаю") may be one for theirs.
+//! - Who refuses and proposes another time wants another time; who forbids calls has refused whatever else was said.
+//! - Machines ask to call later, too: who says "оставьте сообщение" is one.
+//! - A correction takes back what stood before it, a doubt ("не знаю", "если успею") a yes or a no.
+//! - What two answers claim equally is none: asking again costs a second, a wrong guess the call.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use super::Match;
+use super::announced::Announced;
+use super::book::{Book, Found};
+use super::builtin::{DECOY, DOUBT, NO_DOUBT, announcements, no_answers};
 use super::corrections::corrections;
-use super::matcher::{Hit, Phrase, hits};
-use super::words::Word;
+use super::kinds::Kinds;
+use super::matcher::{Hit, Phrase};
+use super::moments::own_verb;
+use super::said::Said;
 
 /// What was chosen.
 #[derive(Debug, Default)]
@@ -48,171 +65,42 @@ const PARTICLES: &[&str] = &[
     "sure",
 ];
 
-/// What is said with the words of an answer and isn't one.
-const DECOYS: &[&str] = &[
-    "да слушаю",
-    "слушаю да",
-    "да слушаю вас",
-    "да я слушаю",
-    "алло да",
-    "да алло",
-    "але да",
-    "да але",
-    "да говорите",
-    "говорите да",
-    "да ладно",
-    "да ну",
-    "да уж",
-    "да вы что",
-    "да что вы",
-    "да кто",
-    "да что",
-    "что да",
-    "что нет",
-    "да как",
-    "нет слов",
-    "нет дома",
-    "нет на месте",
-    "его нет",
-    "ее нет",
-    "нет его",
-    "нет ее",
-    "никого нет",
-    "сейчас нет дома",
-    "связи нет",
-    "нет связи",
-    "сети нет",
-    "нет сети",
-    "не надо отменять",
-    "не нужно отменять",
-    "отменять не надо",
-    "отменять не нужно",
-    "не отменяйте",
-    "не надо переносить",
-    "не нужно переносить",
-    "переносить не надо",
-    "переносить не нужно",
-    "не переносите",
-    "сколько можно",
-    "хорошо бы",
-    "машина готова",
-    "заказ готов",
-    "да что вы говорите",
-    "хорошо слышно",
-    "хорошо слышу",
-    "слышу хорошо",
-    "слышно хорошо",
-    "хорошего дня",
-    "хорошего вечера",
-    "всего хорошего",
-    "а можно",
-    "можно вопрос",
-    "можно узнать",
-    "можно спросить",
-    "можно подробнее",
-    "можно поподробнее",
-    "не можно",
-    "буду думать",
-    "буду знать",
-    "верните",
-    "вернуть",
-    "готовить",
-    "давайте быстрее",
-    "давай быстрее",
-    "давайте говорите",
-    "давайте до свидания",
-    "давай до свидания",
-    "не всегда",
-    "ок гугл",
-    "окей гугл",
-    "right now",
-    "no idea",
-    "right away",
-    "not fine",
+/// Words beside which a weak phrase still counts: greetings, thanks.
+const POLITE: &[&str] = &[
+    "спасибо",
+    "благодарю",
+    "большое",
+    "огромное",
+    "здравствуйте",
+    "добрый",
+    "день",
+    "вечер",
+    "доброе",
+    "утро",
+    "алло",
+    "слушаю",
+    "до",
+    "свидания",
+    "понял",
+    "поняла",
+    "понятно",
+    "ясно",
+    "помню",
+    "и",
+    "меня",
+    "полностью",
+    "вполне",
+    "именно",
+    "хорошо",
+    "thanks",
+    "thank",
+    "hello",
+    "hi",
+    "bye",
+    "that",
+    "is",
+    "it",
 ];
-
-/// Doubts: they take back a yes or a no of the same sentence.
-const DOUBTS: &[&str] = &[
-    "не знаю",
-    "не уверен",
-    "не уверена",
-    "не уверены",
-    "может быть",
-    "возможно",
-    "посмотрим",
-    "посмотрю",
-    "как получится",
-    "затрудняюсь",
-    "сомневаюсь",
-    "пятьдесят на пятьдесят",
-    "50 на 50",
-    "не решил",
-    "не решила",
-    "не решили",
-    "надо подумать",
-    "подумаю",
-    "подумаем",
-    "нужно подумать",
-    "не определился",
-    "не определилась",
-    "не могу сказать",
-    "не могу точно сказать",
-    "трудно сказать",
-    "сложно сказать",
-    "то ли",
-    "или",
-    "если",
-    "будет видно",
-    "видно будет",
-    "i dont know",
-    "not sure",
-    "maybe",
-    "perhaps",
-    "it depends",
-    "depends",
-    "if",
-    "or",
-    "we will see",
-    "dont know",
-    "might",
-    "possibly",
-];
-
-/// What is said with the words of a doubt and is politeness.
-const NO_DOUBTS: &[&str] = &[
-    "если можно",
-    "если не сложно",
-    "если не трудно",
-    "если вам удобно",
-    "если вас не затруднит",
-    "если не затруднит",
-    "если что",
-    "если честно",
-    "если возможно",
-    "if possible",
-    "if you can",
-    "if i may",
-    "не посмотрю",
-    "нет возможности",
-    "нет такой возможности",
-    "не сомневайтесь",
-    "не сомневайся",
-];
-
-struct Lists {
-    decoys: Vec<Phrase>,
-    doubts: Vec<Phrase>,
-    no_doubts: Vec<Phrase>,
-}
-
-static LISTS: LazyLock<Lists> = LazyLock::new(|| {
-    let phrases = |list: &[&str]| list.iter().filter_map(|p| Phrase::new(p)).collect();
-    Lists {
-        decoys: phrases(DECOYS),
-        doubts: phrases(DOUBTS),
-        no_doubts: phrases(NO_DOUBTS),
-    }
-});
 
 /// One phrase at one place.
 #[derive(Clone, Copy)]
@@ -224,49 +112,61 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn words(&self) -> usize {
-        self.phrase.words.len()
-    }
-
     fn is_covered_by(&self, other: &Self) -> bool {
-        let longer = other.words() > self.words() && self.hit.is_within(&other.hit);
+        let longer = other.phrase.len() > self.phrase.len() && self.hit.is_within(&other.hit);
         // "верните" has the stem of "верно".
         let another = other.name.is_none()
             && (other.hit.from, other.hit.to) == (self.hit.from, self.hit.to)
             && other.hit.exact > self.hit.exact;
-        other.name != self.name && (longer || another)
+        // An analyst who wrote "слушаю" means it, whatever stands around it; and of two equal phrases theirs counts.
+        let counts = other.name.is_some() || self.phrase.ours;
+        let claimed = self.phrase.ours
+            && !other.phrase.ours
+            && other.phrase.len() == self.phrase.len()
+            && other.hit.exact >= self.hit.exact
+            && other.hit.from < self.hit.to
+            && self.hit.from < other.hit.to;
+        other.name != self.name && counts && (longer || another || claimed)
+    }
+
+    fn holds(&self, word: usize) -> bool {
+        (self.hit.from..self.hit.to).contains(&word)
     }
 }
 
 /// Chooses among the answers for which `expected` holds.
-pub(super) fn choose(
-    named: &BTreeMap<String, Vec<Phrase>>,
-    said: &[Word],
-    expected: impl Fn(&str) -> bool,
-) -> Chosen {
-    let lists = &*LISTS;
-    let mut places: Vec<Place<'_>> = Vec::new();
+pub(super) fn choose(book: &Book, said: &Said, expected: impl Fn(&str) -> bool) -> Chosen {
     // An answer that isn't expected claims nothing: "перезапишите меня" is "перезапись" where "later" isn't asked for.
-    for (name, phrases) in named.iter().filter(|(name, _)| expected(name)) {
-        for phrase in phrases {
-            places.extend(hits(phrase, said).map(|hit| Place {
-                name: Some(name),
-                phrase,
-                hit,
-            }));
-        }
-    }
-    for phrase in &lists.decoys {
-        places.extend(hits(phrase, said).map(|hit| Place {
-            name: None,
-            phrase,
-            hit,
-        }));
-    }
-    // "конечно" inside "нет конечно" is no claim of its own.
-    let claims: Vec<Place<'_>> = places
+    let mut places: Vec<Place<'_>> = book
+        .hits(said, expected)
+        .into_iter()
+        .map(|found| Place {
+            name: Some(found.name),
+            phrase: found.phrase,
+            hit: found.hit,
+        })
+        .collect();
+    let others = no_answers().hits(said, |_| true);
+    places.extend(
+        others
+            .iter()
+            .filter(|found| found.name == DECOY)
+            .map(|found| Place {
+                name: None,
+                phrase: found.phrase,
+                hit: found.hit,
+            }),
+    );
+    let uncovered: Vec<Place<'_>> = places
         .iter()
         .filter(|p| p.name.is_some() && !places.iter().any(|other| p.is_covered_by(other)))
+        .copied()
+        .collect();
+    let claims: Vec<Place<'_>> = uncovered
+        .iter()
+        .filter(|p| !is_crowded(p, &uncovered, said))
+        .filter(|p| !is_asked(p, &places, said))
+        .filter(|p| !is_absence(p, &uncovered, said))
         .copied()
         .collect();
     for start in starts(said, &places) {
@@ -275,7 +175,7 @@ pub(super) fn choose(
             .filter(|p| p.hit.from >= start)
             .copied()
             .collect();
-        let doubted = doubts(lists, said, start);
+        let doubted = is_doubted(&others, start);
         if part.is_empty() && start > 0 && !doubted {
             continue;
         }
@@ -284,21 +184,114 @@ pub(super) fn choose(
     Chosen::default()
 }
 
+/// A weak phrase beside words that nobody knows.
+fn is_crowded(place: &Place<'_>, claims: &[Place<'_>], said: &Said) -> bool {
+    if !place.phrase.weak {
+        return false;
+    }
+    let mut at = 0;
+    while at < said.words.len() {
+        let text = said.text(at);
+        if place.holds(at)
+            || said.is(at, Kinds::FILLER)
+            || said.is(at, Kinds::GAP)
+            || PARTICLES.contains(&text)
+            || POLITE.contains(&text)
+            || claims
+                .iter()
+                .any(|other| other.name == place.name && other.holds(at))
+        {
+            at += 1;
+        } else if let Some(to) = said.moment(at) {
+            at = to;
+        } else {
+            return true;
+        }
+    }
+    false
+}
+
+/// A yes or no after a question word of the same breath.
+fn is_asked(place: &Place<'_>, places: &[Place<'_>], said: &Said) -> bool {
+    if !place.name.is_some_and(is_verdict) || said.words[place.hit.from].pause {
+        return false;
+    }
+    (0..place.hit.from)
+        .rev()
+        .take_while(|at| !said.words[at + 1].pause)
+        .any(|at| said.is(at, Kinds::QUESTION) && !places.iter().any(|p| p.holds(at)))
+}
+
+/// "Хозяина нет": the "нет" of a thing that isn't there.
+fn is_absence(place: &Place<'_>, claims: &[Place<'_>], said: &Said) -> bool {
+    let from = place.hit.from;
+    if !matches!(place.phrase.text.as_str(), "нет" | "нету") || said.words[from].pause {
+        return false;
+    }
+    let before = (0..from)
+        .rev()
+        .take_while(|at| !said.words[at + 1].pause)
+        .find(|at| !said.is(*at, Kinds::FILLER) && !said.is(*at, Kinds::GAP));
+    before.is_some_and(|at| {
+        let text = said.text(at);
+        let thing = text.chars().count() > 3
+            && ["а", "я", "ы", "и", "ов", "ев", "ей", "ого", "его", "ок"]
+                .iter()
+                .any(|end| text.ends_with(end));
+        thing
+            && !NO_THINGS.contains(&text)
+            && said.moment(at).is_none()
+            && !claims.iter().any(|p| p.holds(at))
+    })
+}
+
+/// Words that end like a thing in the genitive.
+const NO_THINGS: &[&str] = &[
+    "скорей",
+    "всегда",
+    "тогда",
+    "иногда",
+    "никогда",
+    "извини",
+    "прости",
+    "погоди",
+    "подожди",
+    "однако",
+    "хотя",
+    "мама",
+    "вера",
+    "сама",
+    "дома",
+    "друзья",
+    "ребята",
+    "товарищи",
+    "пока",
+    "отчего",
+    "слава",
+    "спасибочки",
+    "либо",
+    "чего",
+    "этого",
+    "семья",
+    "тысячи",
+];
+
 /// Where what counts may begin: after the last correction, before it, and so on back to the beginning.
-fn starts(said: &[Word], places: &[Place<'_>]) -> Vec<usize> {
+fn starts(said: &Said, places: &[Place<'_>]) -> Vec<usize> {
     let mut starts = vec![0];
-    for correction in corrections(said.len(), |at| said[at].text.as_str()) {
+    for correction in corrections(said.words.len(), |at| said.text(at)) {
         let mark = Hit {
             from: correction.mark,
             to: correction.after,
             exact: 0,
+            ordered: true,
         };
         // "простите, что?" is a phrase, not a correction.
         if places.iter().any(|p| mark.is_within(&p.hit)) {
             continue;
         }
         // "да, ой нет": the "нет" counts where nothing follows it.
-        if matches!(said[correction.after - 1].text.as_str(), "нет" | "no") {
+        if matches!(said.text(correction.after - 1), "нет" | "no") {
             starts.push(correction.after - 1);
         }
         starts.push(correction.after);
@@ -308,36 +301,48 @@ fn starts(said: &[Word], places: &[Place<'_>]) -> Vec<usize> {
     starts
 }
 
-fn doubts(lists: &Lists, said: &[Word], start: usize) -> bool {
-    lists.doubts.iter().any(|doubt| {
-        hits(doubt, said)
-            .filter(|hit| hit.from >= start)
-            .any(|hit| {
-                !lists
-                    .no_doubts
-                    .iter()
-                    .any(|polite| hits(polite, said).any(|p| p.from <= hit.from && hit.to <= p.to))
+fn is_doubted(found: &[Found<'_>], start: usize) -> bool {
+    found
+        .iter()
+        .filter(|doubt| doubt.name == DOUBT && doubt.hit.from >= start)
+        .any(|doubt| {
+            !found.iter().any(|polite| {
+                polite.name == NO_DOUBT
+                    && polite.hit.from <= doubt.hit.from
+                    && doubt.hit.to <= polite.hit.to
             })
-    })
+        })
 }
 
 /// What machines say holds "перезвоните позже" and the like; where both fit, it was a machine.
 const MACHINE: &str = "voicemail";
 /// "Не надо, и больше не звоните": who forbids calls has refused, too.
-const FORBIDS: &str = "stop_calling";
+pub(super) const FORBIDS: &str = "stop_calling";
+/// "В четверг не могу, давайте в пятницу": another time is what is wanted.
+const LATER: &str = "later";
 
 /// How much a phrase says: words that count, more than a particle, exact forms.
-fn weight(place: &Place<'_>) -> (usize, bool, usize) {
+fn weight(place: &Place<'_>) -> Weight {
     let content = place
         .phrase
-        .words
+        .parts
         .iter()
-        .any(|w| !PARTICLES.contains(&w.text.as_str()));
-    (
-        if content { place.words() } else { 1 },
+        .any(|part| !PARTICLES.contains(&part.word.text.as_str()));
+    Weight {
+        words: if content { place.phrase.len() } else { 1 },
         content,
-        place.hit.exact,
-    )
+        exact: place.hit.exact,
+        ordered: place.hit.ordered,
+    }
+}
+
+/// Compared from the top down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Weight {
+    words: usize,
+    content: bool,
+    exact: usize,
+    ordered: bool,
 }
 
 /// "yes" and "no".
@@ -365,12 +370,17 @@ fn rank(places: &[Place<'_>], doubted: bool) -> Chosen {
         .map(|(name, place)| Match {
             name: (*name).to_owned(),
             phrase: place.phrase.text.clone(),
-            words: place.words(),
+            words: place.phrase.len(),
             exact: place.hit.exact,
         })
         .collect();
     if doubted {
         sorted.retain(|(name, _)| !is_verdict(name));
+    }
+    // "Приеду, если на работе отпустят": the doubt isn't about the reason.
+    let doubtful = doubted && candidates.iter().any(|one| is_verdict(&one.name));
+    if doubtful && sorted.first().is_some_and(|(_, top)| top.phrase.reason) {
+        sorted.clear();
     }
     let intent = winner(&sorted, places);
     Chosen {
@@ -383,26 +393,69 @@ fn rank(places: &[Place<'_>], doubted: bool) -> Chosen {
 
 fn winner(sorted: &[(&str, Place<'_>)], places: &[Place<'_>]) -> Option<String> {
     let (name, top) = sorted.first()?;
-    let (words, content, exact) = weight(top);
-    let rival = sorted[1..].iter().find(|(other, place)| {
-        let theirs = weight(place);
-        let contrary =
-            is_verdict(name) && is_verdict(other) && theirs.0 == words && theirs.1 != content;
-        contrary || theirs == (words, content, exact)
+    let ours = weight(top);
+    // "Оставьте сообщение, я вам перезвоню": no person says the former.
+    let announced = sorted.iter().any(|(name, place)| {
+        *name == MACHINE
+            && place.phrase.len() > 1
+            && announcements::told(&place.phrase.text) != Some(Announced::Perhaps)
     });
-    let Some((other, _)) = rival else {
-        return Some((*name).to_owned());
-    };
-    if [*name, *other].contains(&MACHINE) && words > 1 {
+    if *name == LATER && announced {
         return Some(MACHINE.to_owned());
     }
-    if (*name == FORBIDS && is_verdict(other)) || (*other == FORBIDS && is_verdict(name)) {
+    // "Я за рулём, буду через час"; "не могу, я на совещании" is no answer yet.
+    if *name == LATER && top.phrase.reason {
+        let answered = sorted[1..].iter().find(|(other, place)| {
+            let text = place.phrase.text.as_str();
+            match *other {
+                "yes" => {
+                    own_verb(text) || text.starts_with("соглас") || text.starts_with("подтвержд")
+                }
+                "no" => {
+                    let unable = INABILITY.iter().any(|stem| text.contains(stem));
+                    // "Не смогу прийти" says what is impossible.
+                    weight(place).content && (!unable || text.ends_with("(приехать)"))
+                }
+                _ => false,
+            }
+        });
+        if let Some((other, _)) = answered {
+            return Some((*other).to_owned());
+        }
+    }
+    let rival = sorted[1..].iter().find(|(other, place)| {
+        let theirs = weight(place);
+        // "Нет, приеду" is both; "да, отмените" isn't.
+        let contrary = *name == "yes"
+            && is_verdict(other)
+            && theirs.words == ours.words
+            && theirs.content != ours.content;
+        // "Завтра не могу, давайте послезавтра".
+        let proposed = !place.phrase.reason && top.hit.to <= place.hit.from;
+        let postponed =
+            *other == LATER && *name == "no" && (theirs.words == ours.words || proposed);
+        contrary || postponed || theirs == ours
+    });
+    let Some((other, rival)) = rival else {
+        return Some((*name).to_owned());
+    };
+    if [*name, *other].contains(&MACHINE) && ours.words > 1 {
+        return Some(MACHINE.to_owned());
+    }
+    if [*name, *other].contains(&FORBIDS) {
         return Some(FORBIDS.to_owned());
     }
-    // "да нет, приеду": said more often, and last.
+    if [*name, *other].contains(&LATER) && [*name, *other].contains(&"no") {
+        return Some(LATER.to_owned());
+    }
     if !(is_verdict(name) && is_verdict(other)) {
         return None;
     }
+    // "Нет-нет, приду": soothes.
+    if *name == "yes" && rival.phrase.text == "нет нет" && rival.hit.to <= top.hit.from {
+        return Some((*name).to_owned());
+    }
+    // "да нет, приеду": said more often, and last.
     let count = |name: &str| {
         let mut from: Vec<usize> = places
             .iter()
@@ -421,3 +474,13 @@ fn winner(sorted: &[(&str, Place<'_>)], places: &[Place<'_>]) -> Option<String> 
     };
     (count(more) > count(less) && last == *more).then(|| (*more).to_owned())
 }
+
+/// A "no" that says that it is impossible: the reason beside it tells why it is so now.
+const INABILITY: &[&str] = &[
+    "не мог",
+    "не смо",
+    "не получ",
+    "не удоб",
+    "не буду",
+    "никак",
+];

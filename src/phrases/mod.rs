@@ -3,11 +3,19 @@
 //! Rules: whole words and their forms, never substrings; the phrase with more words wins, of equally long ones the one
 //! whose words stand exactly; "не" before a phrase refuses it; fillers ("ну", "э", "вот") don't count; a correction
 //! ("нет, то есть да") takes back what stood before it; what two answers claim equally is no match, and neither is a yes
-//! or no in doubt. Numbers, sums, telephone numbers, days and times have a function each, whose [`Found`] tells what is
-//! sure from what isn't. Pure: no I/O, no clock.
+//! or no in doubt. What an analyst wrote comes before what is built in.
+//!
+//! The way of a text: `words` takes it apart, `spelling` writes careless words as usual ones ("щас"), `slips` mends what is
+//! one letter off, `kinds` and `moments` tell what a word stands for ("менеджер" is somebody to speak to, "часа в три" says
+//! when); all of it is kept in `said`. `book` has the phrases by the words with which they may begin, `matcher` tells which
+//! of them stand there, `choose` which answer that is. The lists of the built-in answers are in `builtin`.
+//!
+//! Numbers, sums, telephone numbers, days and times have a function each, whose [`Found`] tells what is sure from what isn't.
+//! Pure: no I/O, no clock.
 
 pub mod announced;
 pub mod backchannel;
+mod book;
 mod builtin;
 mod calendar;
 mod choose;
@@ -17,10 +25,15 @@ mod digits;
 mod extracted;
 mod found;
 mod items;
+mod kinds;
 mod matcher;
+mod moments;
 mod number;
 mod numerals;
 mod phone;
+mod said;
+mod slips;
+mod spelling;
 mod sum;
 mod time;
 mod tokens;
@@ -33,11 +46,14 @@ mod tests;
 #[cfg(test)]
 mod unseen_tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::ident::Spoken;
+use book::{Book, List};
+use kinds::Kinds;
 use matcher::Phrase;
-use words::words;
+use said::Said;
 
 pub use announced::{Announced, Announcement};
 pub use builtin::BUILTIN;
@@ -62,7 +78,7 @@ pub const MAX_NAME_CHARS: usize = 64;
 /// A set of named answers. Made once per library of scripts, shared by calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answers {
-    named: BTreeMap<String, Vec<Phrase>>,
+    book: Book,
 }
 
 /// What an utterance was found to mean.
@@ -83,7 +99,7 @@ pub struct Understanding {
 pub struct Match {
     /// The answer's name.
     pub name: String,
-    /// Which of its phrases, as it was written.
+    /// Which of its phrases, as it was written; a built-in one may hold kinds of words: "(позвоните) (когда)".
     pub phrase: String,
     /// How many words the phrase has: its weight.
     pub words: usize,
@@ -161,28 +177,9 @@ impl Default for Answers {
 impl Answers {
     /// The answers that every dialog knows: yes, no, repeat, later, wrong_person, operator, stop_calling, who_is_it, voicemail.
     pub fn builtin() -> Self {
-        let named = BUILTIN
-            .iter()
-            .map(|(name, phrases)| {
-                let alone = builtin::ALONE.iter().filter(|(n, _)| n == name);
-                let alone = alone
-                    .flat_map(|(_, list)| *list)
-                    .filter_map(|p| Phrase::alone(p));
-                let phrases = phrases.iter().filter_map(|p| Phrase::new(p));
-                let phrases = phrases.map(|p| {
-                    if choose::is_verdict(name) {
-                        p.verdict()
-                    } else {
-                        p
-                    }
-                });
-                let made = builtin::made().filter(|(n, _)| n == name);
-                let made = made.filter_map(|(_, phrase)| Phrase::new(&phrase));
-                let phrases = phrases.chain(made).chain(alone).collect();
-                ((*name).to_owned(), phrases)
-            })
-            .collect();
-        Self { named }
+        Self {
+            book: builtin::book().clone(),
+        }
     }
 
     /// This set with `lists` laid over it: a name that is there already gets the new phrases instead of the old ones, and
@@ -205,15 +202,15 @@ impl Answers {
                     });
                     continue;
                 };
-                if phrase.words.len() > MAX_PHRASE_WORDS {
+                if phrase.len() > MAX_PHRASE_WORDS {
                     faults.push(PhraseFault::LongPhrase {
                         name: name.clone(),
                         phrase: text.clone(),
-                        words: phrase.words.len(),
+                        words: phrase.len(),
                     });
                     continue;
                 }
-                let said = phrase.words.iter().map(|w| w.text.clone()).collect();
+                let said = phrase.parts.iter().map(|p| p.word.text.clone()).collect();
                 match owner.get(&said) {
                     Some(first) if first == name => continue,
                     Some(first) => faults.push(PhraseFault::Twice {
@@ -229,18 +226,33 @@ impl Answers {
             }
             fresh.insert(name.clone(), phrases);
         }
-        let mut named = self.named.clone();
-        for phrases in named.values_mut() {
-            phrases.retain(|old| !fresh.values().flatten().any(|new| new.same_as(old)));
+        let mut named = self.book.named.clone();
+        let claims: HashSet<&str> = fresh.values().flatten().map(|p| p.said.as_str()).collect();
+        let keys: HashSet<&str> = fresh.values().flatten().map(|p| p.keys.as_str()).collect();
+        // Who claims "перенести" means "можно перенести на (день)", too.
+        let claimed = |old: &Phrase| {
+            claims.contains(old.said.as_str()) || old.ours && keys.contains(old.core.as_str())
+        };
+        for list in named.values_mut() {
+            if list.phrases.iter().any(claimed) {
+                let left = list.phrases.iter().filter(|old| !claimed(old)).cloned();
+                *list = Arc::new(List::new(left.collect()));
+            }
         }
-        named.extend(fresh);
+        named.extend(
+            fresh
+                .into_iter()
+                .map(|(name, list)| (name, Arc::new(List::new(list)))),
+        );
         if named.len() > MAX_ANSWERS {
             faults.push(PhraseFault::ManyAnswers {
                 answers: named.len(),
             });
         }
         if faults.is_empty() {
-            Ok(Self { named })
+            Ok(Self {
+                book: Book { named },
+            })
         } else {
             Err(faults)
         }
@@ -248,27 +260,37 @@ impl Answers {
 
     /// Whether an answer of this name is there.
     pub fn knows(&self, name: &str) -> bool {
-        self.named.contains_key(name)
+        self.book.named.contains_key(name)
     }
 
     /// All names, in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.named.keys().map(String::as_str)
+        self.book.named.keys().map(String::as_str)
     }
 
-    /// An answer's phrases as they were written; none for an unknown name.
+    /// An answer's phrases as they were written, and the words of the kinds in them ("(когда)"), so that a recognizer
+    /// that hears nothing else hears all of it; none for an unknown name.
     pub fn phrases(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.named
+        let list = self
+            .book
+            .named
             .get(name)
-            .into_iter()
-            .flatten()
-            .map(|p| p.text.as_str())
+            .map_or(&[][..], |list| &list.phrases);
+        let mut kinds = Kinds::default();
+        for part in list.iter().flat_map(|phrase| &phrase.parts) {
+            kinds.add(part.kind.unwrap_or_default());
+        }
+        list.iter()
+            .map(|phrase| phrase.text.as_str())
+            .chain(kinds::listed(kinds))
     }
 
     /// What `text` means. Only answers in `expected` count; if that is empty, all do.
     pub fn understand(&self, text: &str, expected: &[impl AsRef<str>]) -> Understanding {
-        let said = words(text);
-        let chosen = choose::choose(&self.named, &said, |name| {
+        let said = Said::new(text, |word| {
+            slips::meant(word, &self.book, builtin::no_answers())
+        });
+        let chosen = choose::choose(&self.book, &said, |name| {
             expected.is_empty() || expected.iter().any(|e| e.as_ref() == name)
         });
         Understanding {

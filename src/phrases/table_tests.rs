@@ -146,6 +146,7 @@ fn built_in_answers() {
         ("who_is_it", table!("answers/who_is_it.txt")),
         ("voicemail", table!("answers/voicemail.txt")),
         ("mixed", table!("answers/mixed.txt")),
+        ("spoken", table!("answers/spoken.txt")),
     ] {
         wrong.extend(
             faults(table, 60, read)

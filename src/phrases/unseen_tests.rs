@@ -1,5 +1,6 @@
-//! The matcher on utterances that it was never tuned on: `tests/fixtures/phrases/unseen/list.txt`. What comes of it is
-//! `report.txt` beside it, misses and all; this test holds that the report tells the truth of today's matcher.
+//! The matcher on utterances that were written before it saw them: `tests/fixtures/phrases/unseen`. What comes of each list is
+//! the report beside it, misses and all; this test holds that the reports tell the truth of today's matcher. What a list says
+//! of new callers stands at its head: once its misses are read and mended, nothing.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,6 +1,9 @@
-//! From a text to comparable words: case, ё, stress marks and punctuation don't count, word forms share a key.
+//! From a text to comparable words: case, ё, stress marks, punctuation and careless spelling don't count, word forms
+//! share a key.
 
 use rust_stemmers::{Algorithm, Stemmer};
+
+use super::spelling::{undrawn, usual};
 
 /// Words of an utterance that are looked at; 20 s of quick speech are about 80.
 pub(super) const MAX_WORDS: usize = 400;
@@ -13,18 +16,34 @@ const EXACT_UP_TO: usize = 3;
 /// One word of an utterance or of a phrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
-    /// Lower case, ё as е, without marks.
+    /// Lower case, ё as е, without marks, in its usual spelling.
     pub text: String,
     /// What its forms share: the Snowball stem, or the word itself where it is short.
     pub key: String,
+    /// A comma, full stop or the like stood before it. Many recognizers write none: it may only sharpen what is found.
+    pub pause: bool,
 }
 
-/// The words of `text`. An apostrophe joins ("don't" is "dont"), everything else that is no letter or digit parts.
+impl Word {
+    /// A word as it is written in a list.
+    pub(super) fn new(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            key: key(text, text.chars().count()),
+            pause: false,
+        }
+    }
+}
+
+/// The words of `text`. An apostrophe joins ("don't" is "dont"), and so does a hyphen within a drawn-out vowel ("да-а");
+/// everything else that is no letter or digit parts.
 pub(super) fn words(text: &str) -> Vec<Word> {
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(text.len() / 10 + 1);
     let mut word = String::new();
     let mut chars = 0;
-    for c in text.chars().flat_map(char::to_lowercase) {
+    let mut pause = false;
+    let mut text = text.chars().flat_map(char::to_lowercase).peekable();
+    while let Some(c) = text.next() {
         match c {
             // Letters that came as a base and a mark; other marks (stress) are dropped.
             '\u{306}' if word.ends_with('и') => {
@@ -38,23 +57,37 @@ pub(super) fn words(text: &str) -> Vec<Word> {
                     chars += 1;
                 }
             }
-            _ => {
-                finish(&mut word, &mut chars, &mut found);
+            '-' if word.ends_with(['а', 'е', 'и', 'о', 'у', 'э'])
+                && text.peek().is_some_and(|next| word.ends_with(*next)) => {}
+            c => {
+                finish(&mut word, &mut chars, &mut pause, &mut found);
+                pause |= matches!(c, ',' | '.' | ';' | '!' | '?' | '…' | '—' | '–');
                 if found.len() == MAX_WORDS {
                     return found;
                 }
             }
         }
     }
-    finish(&mut word, &mut chars, &mut found);
+    finish(&mut word, &mut chars, &mut pause, &mut found);
     found
 }
 
-fn finish(word: &mut String, chars: &mut usize, found: &mut Vec<Word>) {
+fn finish(word: &mut String, chars: &mut usize, pause: &mut bool, found: &mut Vec<Word>) {
     if !word.is_empty() {
-        let text = std::mem::take(word);
-        let key = key(&text, *chars);
-        found.push(Word { text, key });
+        undrawn(word);
+        let text = match usual(word) {
+            Some(usual) => {
+                word.clear();
+                usual.to_owned()
+            }
+            None => std::mem::take(word),
+        };
+        let key = key(&text, text.chars().count());
+        found.push(Word {
+            text,
+            key,
+            pause: std::mem::take(pause),
+        });
     }
     *chars = 0;
 }
@@ -133,6 +166,147 @@ pub(super) fn is_filler(word: &str) -> bool {
         "so",
     ];
     FILLERS.contains(&word)
+}
+
+/// Words that may stand between the words of a phrase besides: whom one speaks to and of, and what softens a speech.
+/// "Не хочу я *вас больше* слышать", "соедините *меня, девушка,* с оператором".
+pub(super) fn is_gap(word: &str) -> bool {
+    matches!(
+        word,
+        "вы" | "вас"
+            | "вам"
+            | "вами"
+            | "ты"
+            | "тебе"
+            | "тебя"
+            | "меня"
+            | "мной"
+            | "нас"
+            | "себе"
+            | "ему"
+            | "ей"
+            | "им"
+            | "мой"
+            | "моя"
+            | "мое"
+            | "мою"
+            | "моего"
+            | "ваш"
+            | "ваша"
+            | "ваше"
+            | "вашу"
+            | "вашей"
+            | "вашего"
+            | "наш"
+            | "наша"
+            | "ваши"
+            | "ваших"
+            | "вашими"
+            | "вашим"
+            | "наши"
+            | "мои"
+            | "моим"
+            | "моей"
+            | "свои"
+            | "своего"
+            | "этими"
+            | "этих"
+            | "свой"
+            | "свою"
+            | "свое"
+            | "этот"
+            | "эту"
+            | "эти"
+            | "этой"
+            | "этого"
+            | "этим"
+            | "такой"
+            | "девушка"
+            | "мужчина"
+            | "женщина"
+            | "дорогой"
+            | "дорогая"
+            | "милая"
+            | "уважаемый"
+            | "уважаемая"
+            | "дамочка"
+            | "братан"
+            | "брат"
+            | "друг"
+            | "блин"
+            | "господи"
+            | "боже"
+            | "черт"
+            | "слушай"
+            | "слушайте"
+            | "знаете"
+            | "знаешь"
+            | "понимаете"
+            | "видите"
+            | "наверное"
+            | "видимо"
+            | "кажется"
+            | "вроде"
+            | "похоже"
+            | "собственно"
+            | "честно"
+            | "говоря"
+            | "скажем"
+            | "сейчас"
+            | "сегодня"
+            | "еще"
+            | "пока"
+            | "тоже"
+            | "также"
+            | "опять"
+            | "снова"
+            | "очень"
+            | "прямо"
+            | "совсем"
+            | "только"
+            | "самый"
+            | "самая"
+            | "лишь"
+            | "нибудь"
+            | "либо"
+            | "никуда"
+            | "никому"
+            | "никого"
+            | "больше"
+            | "просьба"
+            | "быть"
+            | "бы"
+            | "сюда"
+            | "туда"
+            | "сразу"
+            | "лучше"
+            | "поскорее"
+            | "побыстрее"
+            | "там"
+            | "тут"
+            | "здесь"
+            | "спасибо"
+            | "случайно"
+            | "кстати"
+            | "точно"
+            | "конечно"
+            | "вобще"
+            | "давно"
+            | "теперь"
+            | "теперича"
+            | "пожалуй"
+            | "никогда"
+            | "the"
+            | "a"
+            | "my"
+            | "me"
+            | "you"
+            | "your"
+            | "now"
+            | "really"
+            | "maam"
+            | "sir"
+    )
 }
 
 /// Words that turn what follows into its contrary.
@@ -259,7 +433,7 @@ mod tests {
     fn an_endless_text_is_cut() {
         assert_eq!(words(&"да ".repeat(10_000)).len(), MAX_WORDS);
         assert_eq!(
-            words(&"я".repeat(10_000))[0].text.chars().count(),
+            words(&"яю".repeat(10_000))[0].text.chars().count(),
             MAX_WORD_CHARS
         );
     }

@@ -1,7 +1,7 @@
 //! What can be seen of a dialog's questions: silence without a way on, prompts that can't be interrupted, answers that
 //! claim one phrase, fields and kinds that a reply doesn't have.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rhai::{AST, ASTFlags, ASTNode, BinaryExpr, Expr, FnCallExpr, Map, Position, Stmt};
 
@@ -215,7 +215,14 @@ impl Questions<'_> {
         }
         // Ours are tested, and where one of them is meant the analyst can mend nothing.
         let builtin = Answers::builtin();
-        let is_ours = |name: &str, phrase: &str| builtin.phrases(name).any(|p| p == phrase);
+        let ours: BTreeMap<&str, HashSet<&str>> = names
+            .iter()
+            .map(|name| (name.as_str(), builtin.phrases(name).collect()))
+            .collect();
+        let is_ours = |name: &str, phrase: &str| {
+            ours.get(name)
+                .is_some_and(|phrases| phrases.contains(phrase))
+        };
         let mut told = BTreeSet::new();
         for name in &names {
             for phrase in answers.phrases(name).filter(|p| !is_ours(name, p)) {

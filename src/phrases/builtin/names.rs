@@ -1,7 +1,7 @@
-//! First names as they are asked for: "я не Анна", "это не Иван" is another person.
+//! First names as they are asked for: "я не Анна", "Ивана здесь нет" is another person.
 
 /// The usual ones, in small letters.
-const NAMES: &[&str] = &[
+pub(in crate::phrases) const NAMES: &[&str] = &[
     "анна",
     "мария",
     "елена",
@@ -85,9 +85,51 @@ const NAMES: &[&str] = &[
     "эдуард",
 ];
 
-/// Phrases of who isn't that person.
-pub(super) fn denials() -> impl Iterator<Item = String> {
-    NAMES
-        .iter()
-        .flat_map(|name| [format!("я не {name}"), format!("это не {name}")])
+/// "Анна" → "Анны": whom somebody asks for, or who isn't there.
+pub(in crate::phrases) fn genitive(name: &str) -> String {
+    let mut stem = name.to_owned();
+    let last = stem.pop().unwrap_or_default();
+    let before = stem.chars().next_back().unwrap_or_default();
+    match last {
+        'а' if matches!(before, 'г' | 'к' | 'х' | 'ж' | 'ч' | 'ш' | 'щ') => stem + "и",
+        'а' => stem + "ы",
+        'я' => stem + "и",
+        'й' => stem + "я",
+        'ь' if name == "игорь" => stem + "я",
+        'ь' => stem + "и",
+        _ if name == "павел" => "павла".to_owned(),
+        _ if name == "петр" => "петра".to_owned(),
+        last => {
+            stem.push(last);
+            stem + "а"
+        }
+    }
+}
+
+/// "Анна" → "Анну", where that isn't the genitive: whom somebody doesn't know.
+pub(in crate::phrases) fn accusative(name: &str) -> Option<String> {
+    let (stem, end) = match (name.strip_suffix('а'), name.strip_suffix('я')) {
+        (Some(stem), _) => (stem, "у"),
+        (_, Some(stem)) => (stem, "ю"),
+        _ => return None,
+    };
+    Some(stem.to_owned() + end)
+}
+
+/// "Иванович", "Петровна".
+pub(in crate::phrases) fn is_patronymic(word: &str) -> bool {
+    let chars = word.chars().count();
+    chars > 6
+        && ["ович", "евич", "овна", "евна", "ична"]
+            .iter()
+            .any(|end| word.ends_with(end))
+}
+
+/// "Ивановича", "Петровны".
+pub(in crate::phrases) fn is_patronymic_of(word: &str) -> bool {
+    let chars = word.chars().count();
+    chars > 6
+        && ["овича", "евича", "овны", "евны", "ичны"]
+            .iter()
+            .any(|end| word.ends_with(end))
 }
