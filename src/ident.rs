@@ -3,12 +3,13 @@
 //! Each type is checked once, where it enters, and masks itself in logs where it is personal.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// 1C's own id of a call (or ours, where 1C gave none): the `id` of HTTP, `call_id` of scripts.
 ///
-/// 1 to 100 letters, digits and `-_.:` — so that it stands in a path, a file name and a header as it is.
+/// 1 to 100 letters, digits and `-_.:` — so that it stands in a path, a file name and a header as it is. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CallId(String);
+pub struct CallId(Arc<str>);
 
 impl CallId {
     /// Longest accepted id, characters.
@@ -25,7 +26,7 @@ impl CallId {
             .find(|c| !(c.is_alphanumeric() || "-_.:".contains(*c)))
         {
             Some(found) => Err(IdentError::CallIdChar { found }),
-            None => Ok(Self(text.to_owned())),
+            None => Ok(Self(text.into())),
         }
     }
 
@@ -33,10 +34,8 @@ impl CallId {
     /// stand in the order of their calls keep an index's busy pages few.
     pub fn fresh(prefix: &str, at: jiff::Timestamp) -> Self {
         let (at_ms, random) = (at.as_millisecond(), random::<4>());
-        Self(format!(
-            "{prefix}-{at_ms:012x}{:08x}",
-            u32::from_be_bytes(random)
-        ))
+        let random = u32::from_be_bytes(random);
+        Self(format!("{prefix}-{at_ms:012x}{random:08x}").into())
     }
 
     /// The id as text.
@@ -58,19 +57,19 @@ impl fmt::Debug for CallId {
 }
 
 /// Asterisk's Uniqueid of one attempt's channel. Ours to choose for outgoing calls (`ChannelId` of Originate),
-/// Asterisk's own for incoming ones.
+/// Asterisk's own for incoming ones. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ChannelId(String);
+pub struct ChannelId(Arc<str>);
 
 impl ChannelId {
     /// The id that we give to Asterisk for a new outgoing channel: `govorun-` and 64 random bits.
     pub fn fresh() -> Self {
-        Self(format!("govorun-{:016x}", u64::from_be_bytes(random())))
+        Self(format!("govorun-{:016x}", u64::from_be_bytes(random())).into())
     }
 
     /// An id that Asterisk told us.
     pub fn from_asterisk(unique_id: &str) -> Self {
-        Self(unique_id.to_owned())
+        Self(unique_id.into())
     }
 
     /// The id as text.

@@ -11,7 +11,7 @@ use crate::ident::Token;
 use crate::net::agi::AgiConnection;
 use crate::outbound::{Dialing, Lines};
 use crate::script::Library;
-use crate::store::{Store, Then};
+use crate::store::Store;
 
 /// Takes AGI connections.
 #[derive(Clone, Debug)]
@@ -82,8 +82,8 @@ impl Inbound {
             return;
         };
         let now = Timestamp::now();
-        let info = incoming::info(connection.environment(), name, now);
-        if let Err(error) = self.store.add_incoming(&info, now).await {
+        let info = Arc::new(incoming::info(connection.environment(), name, now));
+        if let Err(error) = self.store.add_incoming(Arc::clone(&info), now).await {
             tracing::error!(%error, "an incoming call can't be kept, and goes on in the dialplan");
             return;
         }
@@ -104,11 +104,7 @@ impl Inbound {
         drop(line);
         tracing::info!(%call, outcome = summary.outcome, "incoming call ended");
         let now = Timestamp::now();
-        if let Err(error) = self
-            .store
-            .attempt_ended(&call, 1, &summary, Then::Finish, now)
-            .await
-        {
+        if let Err(error) = self.store.incoming_ended(&call, summary, now).await {
             tracing::error!(%call, %error, "the call's end is not kept");
         }
     }

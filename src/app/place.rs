@@ -79,7 +79,17 @@ impl Place for Placer {
         let stop = self.stop.child_token();
         let parts = Arc::clone(&self.parts);
         let trunk = Arc::clone(trunk);
-        match outgoing::place(parts, info, order.phone, trunk, dialog, choice, stop).await {
+        match outgoing::place(
+            parts,
+            Arc::new(info),
+            order.phone,
+            trunk,
+            dialog,
+            choice,
+            stop,
+        )
+        .await
+        {
             outgoing::Placed::Ended(summary) => {
                 tracing::info!(call = %order.id, attempt, outcome = summary.outcome, "call ended");
                 Placed::Ended(*summary)

@@ -9,7 +9,8 @@ use crate::wire::agi::{Answer, Command};
 /// Commands that may wait.
 const JOBS: usize = 8;
 
-type Job = (Command, oneshot::Sender<Result<Answer, AgiError>>);
+/// In a box: a queue has room for many from its start, and few commands ever wait.
+type Job = Box<(Command, oneshot::Sender<Result<Answer, AgiError>>)>;
 
 /// A handle; the connection closes (and Asterisk goes on in its dialplan) when the last one is dropped.
 #[derive(Clone, Debug)]
@@ -37,7 +38,8 @@ impl AgiLine {
                         continue;
                     }
                 };
-                let Some((command, answer)) = job else { return };
+                let Some(job) = job else { return };
+                let (command, answer) = *job;
                 let result = connection.execute(command).await;
                 let _ = answer.send(result);
             }
@@ -55,7 +57,7 @@ impl AgiLine {
     pub(super) async fn execute(&self, command: Command) -> Result<Answer, AgiError> {
         let (sender, receiver) = oneshot::channel();
         self.jobs
-            .send((command, sender))
+            .send(Box::new((command, sender)))
             .await
             .map_err(|_| AgiError::Closed)?;
         receiver.await.unwrap_or(Err(AgiError::Closed))

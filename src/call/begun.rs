@@ -22,7 +22,7 @@ use crate::net::ami::Subscription;
 /// A call that has begun, and isn't connected yet.
 pub(super) struct Begun {
     pub(super) parts: Arc<CallParts>,
-    pub(super) info: CallInfo,
+    pub(super) info: Arc<CallInfo>,
     pub(super) clock: CallClock,
     pub(super) journal: CallJournal,
     pub(super) hearing: Hearing,
@@ -37,7 +37,7 @@ impl Begun {
     /// Begins it. Asterisk's events are kept from here on: an outgoing call is placed after this.
     pub(super) fn new(
         parts: Arc<CallParts>,
-        info: CallInfo,
+        info: Arc<CallInfo>,
         choice: &Choice,
         stop: CancellationToken,
     ) -> Self {

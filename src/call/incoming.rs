@@ -49,7 +49,7 @@ pub fn info(environment: &Environment, dialog: &str, at: Timestamp) -> CallInfo 
 /// Answers, and holds the dialog.
 pub async fn answer(
     parts: Arc<CallParts>,
-    info: CallInfo,
+    info: Arc<CallInfo>,
     connection: AgiConnection,
     dialog: Dialog,
     choice: Choice,

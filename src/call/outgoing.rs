@@ -51,7 +51,7 @@ pub enum Placed {
 /// Places the call of `info` and holds its dialog.
 pub async fn place(
     parts: Arc<CallParts>,
-    info: CallInfo,
+    info: Arc<CallInfo>,
     phone: Phone,
     trunk: Arc<TrunkLine>,
     dialog: Dialog,

@@ -70,7 +70,6 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
     };
     let sent = hearing.sent.clone();
     let deaf = hearing.listens && guard.is_none() && !pbx.is_tapped();
-    let info = Arc::new(info);
     let session = Box::new(Session {
         info: Arc::clone(&info),
         clock,

@@ -27,8 +27,8 @@ mod tests;
 
 /// Connections that may wait to be accepted: calls come in bursts.
 const BACKLOG: u32 = 1024;
-/// First size of a connection's read buffer: an environment of Asterisk 16 to 22 has 600 to 900 bytes.
-const READ_BUFFER: usize = 2048;
+/// First size of a connection's read buffer: an environment of Asterisk 16 to 22 has 600 to 900 bytes, an answer some 30.
+const READ_BUFFER: usize = 1024;
 /// Rest after a failed accept (no file descriptors left, mostly).
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rusqlite::{Connection, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, params};
 
 use super::buckets;
 use super::error::Result;
@@ -22,10 +23,31 @@ const OTHER: &str = "…";
 /// Whose counters: dialog, day, version.
 type Day = (String, i64, String);
 
+/// What is to be added to one day's counters: by kind and key how often, and the sum.
+#[derive(Debug)]
+struct Counts {
+    of: Day,
+    counts: BTreeMap<&'static str, BTreeMap<String, (i64, i64)>>,
+}
+
+impl Counts {
+    fn add(&mut self, kind: &'static str, key: &str, sum: u64) {
+        let sum = i64::try_from(sum).unwrap_or(i64::MAX);
+        let keys = self.counts.entry(kind).or_default();
+        // Most are there: no text is made for them.
+        if let Some(counter) = keys.get_mut(key) {
+            *counter = (counter.0 + 1, counter.1.saturating_add(sum));
+        } else {
+            keys.insert(key.to_owned(), (1, sum));
+        }
+    }
+}
+
 /// What is to be added to the counters, and whose it is.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    counts: BTreeMap<(Day, &'static str, String), (i64, i64)>,
+    /// The one that was added to last stands last.
+    days: Vec<Counts>,
     unmatched: BTreeMap<(Day, String, String), (i64, String, String)>,
     attempts: Vec<(i64, u32)>,
     calls: Vec<i64>,
@@ -37,12 +59,21 @@ impl Tally {
         self.attempts.len() + self.calls.len()
     }
 
-    fn add(&mut self, day: &Day, kind: &'static str, key: &str, sum: u64) {
-        let sum = i64::try_from(sum).unwrap_or(i64::MAX);
-        let at = (day.clone(), kind, key.to_owned());
-        let counter = self.counts.entry(at).or_default();
-        counter.0 += 1;
-        counter.1 = counter.1.saturating_add(sum);
+    /// The counters of that dialog, day and version.
+    fn day(&mut self, dialog: &str, day: i64, version: &str) -> &mut Counts {
+        let is = |counts: &Counts| {
+            (counts.of.0.as_str(), counts.of.1, counts.of.2.as_str()) == (dialog, day, version)
+        };
+        let last = match self.days.iter().rposition(is) {
+            Some(at) => self.days.remove(at),
+            None => Counts {
+                of: (dialog.to_owned(), day, version.to_owned()),
+                counts: BTreeMap::new(),
+            },
+        };
+        self.days.push(last);
+        let last = self.days.len() - 1;
+        &mut self.days[last]
     }
 }
 
@@ -73,14 +104,14 @@ pub(super) fn pending(
     let mut rows = statement.query([limit as i64])?;
     while let Some(row) = rows.next()? {
         let ended = time("changed", row.get(2)?)?;
-        let at = (row.get(1)?, day(ended, zone), row.get(5)?);
-        let (status, outcome): (String, Option<String>) = (row.get(3)?, row.get(4)?);
+        let counts = tally.day(word(row, 1)?, day(ended, zone), word(row, 5)?);
+        let status = word(row, 3)?;
         // Of a cancelled or expired order the status tells more than what its last attempt gave.
-        let key = match outcome {
-            Some(outcome) if status == "finished" => outcome,
+        let key = match row.get_ref(4)? {
+            ValueRef::Text(_) if status == "finished" => word(row, 4)?,
             _ => status,
         };
-        tally.add(&at, "call", &key, 0);
+        counts.add("call", key, 0);
         tally.calls.push(row.get(0)?);
     }
     Ok(tally)
@@ -102,46 +133,54 @@ fn attempts(
     while let Some(row) = rows.next()? {
         let (n, attempt): (i64, u32) = (row.get(0)?, row.get(1)?);
         let ended = time("ended", row.get(3)?)?;
-        let at: Day = (row.get(2)?, day(ended, zone), row.get(4)?);
-        let (how, answered): (String, bool) = (row.get(5)?, row.get(6)?);
+        let (how, answered): (&str, bool) = (word(row, 5)?, row.get(6)?);
         let talk_ms = row.get::<_, i64>(7)?.unsigned_abs();
-        tally.add(&at, "attempt", &how, talk_ms);
         tally.attempts.push((n, attempt));
+        let counts = tally.day(word(row, 2)?, day(ended, zone), word(row, 4)?);
+        counts.add("attempt", how, talk_ms);
         if !answered {
             continue;
         }
-        tally.add(&at, "talk", &buckets::bound(talk_ms).to_string(), talk_ms);
+        counts.add("talk", &buckets::bound(talk_ms).to_string(), talk_ms);
         let facts = read(conn, n, attempt)?;
         for (place, stage) in facts.stages.iter().enumerate() {
-            tally.add(&at, "stage", stage, place as u64 + 1);
+            counts.add("stage", stage, place as u64 + 1);
         }
         if let Some(last) = &facts.last {
-            tally.add(&at, "last", last, 0);
-            if [outcome::HUNG_UP, outcome::NO_REPLY].contains(&how.as_str()) {
-                tally.add(&at, "left", last, 0);
+            counts.add("last", last, 0);
+            if [outcome::HUNG_UP, outcome::NO_REPLY].contains(&how) {
+                counts.add("left", last, 0);
             }
         }
         for reason in &facts.windows {
-            tally.add(&at, "window", reason, 0);
+            counts.add("window", reason, 0);
         }
         for (step, ms) in facts.steps {
             let kind = step_kind(step);
-            tally.add(&at, kind, &buckets::bound(ms).to_string(), ms);
+            counts.add(kind, &buckets::bound(ms).to_string(), ms);
         }
         for (recognizer, ms) in &facts.sent {
-            tally.add(&at, "sent", recognizer, *ms);
+            counts.add("sent", recognizer, *ms);
         }
-        let id: String = row.get(8)?;
-        for said in facts.unmatched {
-            tally.add(&at, "unmatched", "", 0);
-            if texts {
-                let key = (at.clone(), said.stage, said.text);
+        for _ in &facts.unmatched {
+            counts.add("unmatched", "", 0);
+        }
+        if texts && !facts.unmatched.is_empty() {
+            let (of, id) = (counts.of.clone(), word(row, 8)?);
+            for said in facts.unmatched {
+                let key = (of.clone(), said.stage, said.text);
                 let of = tally.unmatched.entry(key).or_default();
-                *of = (of.0 + 1, said.question, id.clone());
+                *of = (of.0 + 1, said.question, id.to_owned());
             }
         }
     }
     Ok(())
+}
+
+/// A column's text, as it stands in the row.
+fn word<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str> {
+    let text = row.get_ref(column)?.as_str();
+    text.map_err(|error| corrupt("a word", error))
 }
 
 /// The kind of a step's counters.
@@ -197,8 +236,13 @@ pub(super) fn apply(tx: &mut Tx<'_>, tally: &Tally) -> Result<()> {
         "INSERT INTO counts (dialog, day, version, kind, key, count, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
          ON CONFLICT DO UPDATE SET count = count + excluded.count, sum = sum + excluded.sum",
     )?;
-    for (((dialog, day, version), kind, key), (count, sum)) in &tally.counts {
-        add.execute(params![dialog, day, version, kind, key, count, sum])?;
+    for Counts { of, counts } in &tally.days {
+        let (dialog, day, version) = of;
+        for (kind, keys) in counts {
+            for (key, (count, sum)) in keys {
+                add.execute(params![dialog, day, version, kind, key, count, sum])?;
+            }
+        }
     }
     let mut known = tx.conn.prepare_cached(
         "UPDATE unmatched SET count = count + ?6, question = ?7, call_id = ?8 \

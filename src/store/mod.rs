@@ -376,6 +376,18 @@ impl Store {
         ended
     }
 
+    /// An incoming call ended: as [`Self::attempt_ended`], and nobody waits for it. What can't be kept is logged.
+    pub async fn incoming_ended(&self, id: &CallId, summary: Summary, at: Timestamp) -> Result<()> {
+        let id = id.clone();
+        self.inner.told.ended.count(&summary.outcome);
+        self.inner
+            .writer
+            .hand_over(Durable::Yes, move |tx| {
+                calls::attempt_ended(tx, &id, 1, &summary, &Then::Finish, at).map(drop)
+            })
+            .await
+    }
+
     /// Attempts that ended since the start, by outcome: the runtime's words, and [`OWN`] for all of the dialogs' own.
     pub fn ended(&self) -> Vec<(&'static str, u64)> {
         self.inner.told.ended.read()
@@ -404,13 +416,13 @@ impl Store {
     }
 
     /// A call came in, was answered, and talks: nobody on the telephone waits for a disk. Its end is told by
-    /// [`Store::attempt_ended`].
+    /// [`Store::incoming_ended`].
     ///
     /// # Errors
     ///
     /// Those of the last write, if the store doesn't write: it is tried once more, and waited for.
-    pub async fn add_incoming(&self, info: &CallInfo, at: Timestamp) -> Result<()> {
-        let info = info.clone();
+    pub async fn add_incoming(&self, info: impl Into<Arc<CallInfo>>, at: Timestamp) -> Result<()> {
+        let info = info.into();
         let work = move |tx: &mut Tx<'_>| calls::add_incoming(tx, &info, at);
         if self.fault().is_none() {
             self.inner.writer.hand_over(Durable::Later, work).await

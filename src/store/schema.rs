@@ -131,6 +131,9 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     conn.pragma_update(None, "ignore_check_constraints", !cfg!(debug_assertions))
         .map_err(failed)?;
     // A log that grew once gives its room back.
+    // Pages that many calls change are copied back once for all of them.
+    conn.pragma_update(None, "wal_autocheckpoint", 4_000)
+        .map_err(failed)?;
     conn.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
         .map_err(failed)?;
     conn.busy_timeout(std::time::Duration::from_secs(5))

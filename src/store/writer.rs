@@ -101,7 +101,7 @@ impl<T: Send> AnyJob for Job<T> {
         match (self.answer, result) {
             // Nobody waits any more: what was written stays written.
             (Some(sender), result) => drop(sender.send(result)),
-            (None, Err(error)) => tracing::warn!(%error, "history was not kept"),
+            (None, Err(error)) => tracing::error!(%error, "what happened in a call was not kept"),
             (None, Ok(_)) => {}
         }
     }

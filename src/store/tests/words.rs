@@ -311,9 +311,9 @@ fn incoming(call: &str) -> CallInfo {
 async fn an_incoming_call_is_a_call_too() {
     let place = Place::new();
     let store = place.open();
-    store.add_incoming(&incoming("in-1"), at(0)).await.unwrap();
+    store.add_incoming(incoming("in-1"), at(0)).await.unwrap();
     // Nobody waits for the disk; what follows in the writer's order finds it there, and a second one changes nothing.
-    store.add_incoming(&incoming("in-1"), at(0)).await.unwrap();
+    store.add_incoming(incoming("in-1"), at(0)).await.unwrap();
     store.ringing(&id("in-1"), 1, at(0)).await.unwrap();
     let seen = store.call(&id("in-1")).await.unwrap().unwrap();
     assert_eq!(
@@ -438,7 +438,7 @@ async fn what_a_crash_cut_off_is_set_right() {
     store.ringing(&id("rang"), 1, at(2)).await.unwrap();
     store.answered(&id("talked"), 1, at(2)).await.unwrap();
     store.cancel(&id("unwanted"), at(2)).await.unwrap();
-    store.add_incoming(&incoming("in-1"), at(2)).await.unwrap();
+    store.add_incoming(incoming("in-1"), at(2)).await.unwrap();
     drop(store);
 
     let store = place.open();
