@@ -20,7 +20,7 @@ const ROUND: Duration = Duration::from_secs(60);
 /// Between two transactions.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Attempts of one counting.
-const COUNTED: usize = 100;
+const COUNTED: usize = 250;
 /// Steps of one kind in a round: some thousands of calls.
 const STEPS: usize = 400;
 /// Recordings that are looked at together.

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
 use super::error::{Result, StoreError};
+use super::schema;
 
 /// Reads at once; more wait.
 const READERS: usize = 4;
@@ -27,6 +28,7 @@ impl Readers {
                 OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
             )?;
             conn.busy_timeout(std::time::Duration::from_secs(5))?;
+            schema::stable_plans(&conn)?;
             conn.set_prepared_statement_cache_capacity(32);
             idle.push(conn);
         }

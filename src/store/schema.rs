@@ -7,6 +7,7 @@ use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use rusqlite_migration::{M, Migrations};
 
@@ -75,6 +76,13 @@ pub(super) fn lock(path: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// A statement is planned once, whatever it is asked for: else SQLite (3.53, `sqlite3ExprIsInteger`) looks at the value of
+/// each `LIMIT ?` and plans the statement anew whenever another one is bound.
+pub(super) fn stable_plans(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map(drop)
+}
+
 /// Opens the file for writing and brings it to the newest version.
 pub(super) fn open(path: &Path) -> Result<Connection> {
     let not_ours = |reason: &str| StoreError::NotOurs {
@@ -138,6 +146,7 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
         .map_err(failed)?;
     conn.busy_timeout(std::time::Duration::from_secs(5))
         .map_err(failed)?;
+    stable_plans(&conn).map_err(failed)?;
     conn.set_prepared_statement_cache_capacity(96);
     migrations().to_latest(&mut conn).map_err(|error| {
         StoreError::Sqlite(format!("bringing it to version {VERSION}: {error}"))
