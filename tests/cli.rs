@@ -84,6 +84,22 @@ fn check_tells_what_this_machine_lacks_for_the_voices() {
 }
 
 #[test]
+fn check_tells_what_is_wrong_with_the_tests_of_dialogs() {
+    let folder = tempfile::tempdir().unwrap();
+    let scripts = folder.path().join("scripts");
+    std::fs::create_dir(&scripts).unwrap();
+    std::fs::write(scripts.join("d.rhai"), "finish(\"ok\");").unwrap();
+    std::fs::write(scripts.join("d.test.yaml"), "- проверка: п\n  итогг: ok\n").unwrap();
+    std::fs::write(scripts.join("dd.test.yaml"), "").unwrap();
+    let (code, out, _) = run(folder.path(), &["check"], "");
+    // The server doesn't read them: it is no reason to refuse the dialogs.
+    assert_eq!(code, 0, "{out}");
+    for wanted in ["d.test.yaml:2:3", "итогг", "файла dd.rhai нет"] {
+        assert!(out.contains(wanted), "{wanted}: {out}");
+    }
+}
+
+#[test]
 fn check_tells_every_fault_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let scripts = folder.path().join("scripts");

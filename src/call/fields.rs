@@ -7,7 +7,7 @@ use std::io;
 use serde::Serialize;
 use serde_json::Value;
 
-/// A flat JSON object, as its text. Made by [`fields!`].
+/// A flat JSON object, as its text. Inside this crate `fields!` makes one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Fields(String);
 

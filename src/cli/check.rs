@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::config::{Config, ConfigFault, Language};
+use crate::rehearsal::suite::Suite;
 use crate::script::{Named, Report, check_folder_for};
 
 use super::arguments::Check;
@@ -74,7 +75,7 @@ pub(super) fn run(wanted: &Check) -> Ended {
     };
     let mut total = String::new();
     if let Some(folder) = folder {
-        let report = check_folder_for(&folder, language, &named);
+        let report = checked(&folder, language, &named);
         faults += report.faults.len();
         tell(&folder, &report);
         total = totals(&report);
@@ -86,6 +87,13 @@ pub(super) fn run(wanted: &Check) -> Ended {
     }
     screen::line(&format!("Ошибок нет: {total}"));
     Ended::Sound
+}
+
+/// The folder's faults. Those of its tests are warnings: the server doesn't read them.
+fn checked(folder: &Path, language: Language, named: &Named) -> Report {
+    let mut report = check_folder_for(folder, language, named);
+    report.warnings.extend(Suite::of_folder(folder).faults);
+    report
 }
 
 /// Asks the recognizers and voices themselves; how many don't work.
@@ -190,7 +198,7 @@ fn json(config: Option<&Path>, folder: Option<PathBuf>) -> Ended {
     }
     let mut dialogs = 0;
     if let Some(folder) = folder {
-        let report = check_folder_for(&folder, language, &named);
+        let report = checked(&folder, language, &named);
         dialogs = report.dialogs;
         for (faults, severity) in [(&report.faults, "error"), (&report.warnings, "warning")] {
             told.extend(faults.iter().map(|f| {

@@ -75,8 +75,8 @@ pub(super) fn limit(l: Language, reached: &Reached, counts: Counts) -> String {
         Counts::Attempts => ("попыток", "attempts"),
     };
     l.pick(
-        format!("на этот номер {ru} уже {had} {what_ru}, можно {most}"),
-        format!("{had} {what_en} with this number {en} already, {most} may be"),
+        format!("{what_ru} с этим номером {ru} уже {had}, можно {most}"),
+        format!("{what_en} with this number {en}: {had} already, {most} may be"),
     )
 }
 

@@ -71,15 +71,19 @@ impl Suite {
         suite
     }
 
+    /// Reads all tests of the folder, whether its dialogs are sound or not.
+    pub fn of_folder(folder: &Path) -> Self {
+        let dialogs = names(folder)
+            .into_iter()
+            .filter_map(|file| file.strip_suffix(".rhai").map(str::to_owned));
+        let mut suite = Self::load(folder, dialogs);
+        suite.tell_orphans(folder);
+        suite
+    }
+
     /// Tells the tests of the folder whose dialog there isn't: nobody would ever run them.
     pub fn tell_orphans(&mut self, folder: &Path) {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut files: Vec<String> = entries
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|file| !file.starts_with(['.', '~', '#']))
-            .collect();
-        files.sort();
-        for file in files {
+        for file in names(folder) {
             let Some(dialog) = file.strip_suffix(ENDING) else {
                 continue;
             };
@@ -157,6 +161,17 @@ impl Suite {
         });
         coverage.missed(&wanted)
     }
+}
+
+/// The folder's files, in order; what an editor or a copying program has left for a moment is none.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|file| !file.starts_with(['.', '~', '#']))
+        .collect();
+    files.sort();
+    files
 }
 
 #[cfg(test)]
