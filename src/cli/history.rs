@@ -64,6 +64,7 @@ pub(super) fn live(event: &Value) -> Option<String> {
             format!("   ⚠     сервер: {}", word(data, "fault"))
         }
         "web" => format!("         сервер ответил: {}", data["status"]),
+        "recording" => format!("●        {}", recording(what, data)),
         "transfer" if what == "began" => format!("☎  переводим на {}", word(data, "to")),
         "transfer" => format!("☎  перевод окончен: {}", transferred(word(data, "status"))),
         "fault" => format!("   ⚠     {}", fault(data)),
@@ -85,6 +86,19 @@ pub(super) fn live(event: &Value) -> Option<String> {
         _ => return None,
     };
     Some(told)
+}
+
+fn recording(what: &str, data: &Value) -> String {
+    match (what, word(data, "what")) {
+        ("began", "message") => "записываем сообщение".to_owned(),
+        ("ended", "message") => {
+            let length = seconds(data["length_ms"].as_u64().unwrap_or(0));
+            format!("сообщение записано: {length}")
+        }
+        ("began", _) => "разговор записывается".to_owned(),
+        ("ended", _) => "запись разговора окончена".to_owned(),
+        _ => flat(data),
+    }
 }
 
 fn window(data: &Value) -> Option<String> {
@@ -219,7 +233,7 @@ fn named<'k>(kind: &'k str, data: &Value) -> (&'k str, String) {
         ),
         "utterance" => ("сказано", utterance(data)),
         "digit" => ("клавиша", word(data, "digit").to_owned()),
-        "recording" => ("запись", flat(data)),
+        "recording" => ("запись", recording(what, data)),
         "transfer" => ("перевод", flat(data)),
         "web" => ("сервер", flat(data)),
         "fault" => ("ошибка", fault(data)),

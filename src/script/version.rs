@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 use rhai::{AST, Dynamic, Engine, Map, Module, Scope};
 
 use crate::audio::{Sound, wav};
-use crate::call::{Fault, Saying};
+use crate::call::{Fault, OnMachine, Saying};
 use crate::config::Language;
 use crate::phrases::Answers;
 
@@ -486,6 +486,10 @@ impl<'a> Build<'a> {
                             .any(|f| f.name == *name && f.params.len() == 1)
                     })
                 };
+                let on_machine = defined(ON_MACHINE);
+                if let (OnMachine::Continue, Some(name)) = (settings.machine.0, on_machine) {
+                    self.warnings.push(never_called(path, name, self.language));
+                }
                 let dialog = DialogFile {
                     name: path.to_owned(),
                     file: format!("{path}.rhai"),
@@ -493,7 +497,7 @@ impl<'a> Build<'a> {
                     settings,
                     defaults,
                     on_hang_up: defined(ON_HANG_UP),
-                    on_machine: defined(ON_MACHINE),
+                    on_machine,
                     phrases: OnceLock::new(),
                 };
                 dialogs.insert(path.to_owned(), Arc::new(dialog));
@@ -591,6 +595,20 @@ impl<'a> Build<'a> {
             });
         }
         (settings, merged)
+    }
+}
+
+/// By its settings the dialog goes on where a machine answered.
+fn never_called(dialog: &str, name: &str, language: Language) -> Fault {
+    Fault {
+        file: format!("{dialog}.yaml"),
+        line: 0,
+        column: 0,
+        message: tr!(
+            language,
+            "с «machine: continue» разговор с автоответчиком идёт дальше, и функция {name} из {dialog}.rhai не вызывается: уберите одно из двух",
+            "with `machine: continue` the talk with a machine goes on, and the function {name} of {dialog}.rhai is never called: remove one of them"
+        ),
     }
 }
 

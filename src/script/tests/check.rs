@@ -194,6 +194,11 @@ fn slips_that_may_stand_are_warnings() {
             "",
             "d.rhai:2:14: при отбое сценарий",
         ),
+        (
+            "fn при_автоответчике(вид) { say(\"перезвоните\"); }\nfinish(\"x\");",
+            "machine: continue\n",
+            "d.yaml:0:0: с «machine: continue» разговор с автоответчиком",
+        ),
     ] {
         let (faults, warnings) = found(&[("d.rhai", text), ("d.yaml", yaml)]);
         assert!(faults.is_empty(), "{faults:?}");
