@@ -76,6 +76,8 @@ class Session:
         self.o, self.number, self.c, self.alive = options, number, context, None
         self.mode, self.figures = options.mode, False
         self.ear, self.done, self.index, self.shown, self.eou_ms = Ear(), 0, -1, "", 0
+        # Of two writes at once grpc.aio may forget one, and its task waits for ever.
+        self.writing = asyncio.Lock()
         self.seen = {"session": number, "audio_ms": 0, "silence_ms": 0, "chunks": 0, "eous": 0, "end": "closed"}
 
     async def abort(self, code, text):
@@ -86,7 +88,8 @@ class Session:
         cursors = stt.AudioCursors(received_data_ms=self.ear.ms, partial_time_ms=self.ear.ms, final_index=max(self.index, 0), eou_time_ms=self.eou_ms)
         uuid = stt.SessionUuid(uuid=f"u{self.number}", user_request_id="r")
         if not (self.mode == "mute" and self.number == 1):
-            await self.c.write(stt.StreamingResponse(session_uuid=uuid, audio_cursors=cursors, response_wall_time_ms=1, channel_tag="0", **event))
+            async with self.writing:
+                await self.c.write(stt.StreamingResponse(session_uuid=uuid, audio_cursors=cursors, response_wall_time_ms=1, channel_tag="0", **event))
 
     def update(self, words):
         if not words:
