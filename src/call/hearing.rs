@@ -14,6 +14,9 @@ use tokio::time::MissedTickBehavior;
 
 use super::clock::CallClock;
 use super::early::{self, EarlyMedia};
+use super::fields::fields;
+use super::history::kind;
+use super::journal::CallJournal;
 use crate::asr::tape::{KEPT_IN_SILENCE, Tape, to_ms};
 use crate::asr::usage::Usage;
 use crate::asr::{AsrEvent, BEHIND, Cause, Fared, Recognizer, StreamOptions};
@@ -105,13 +108,14 @@ impl Sent {
         usage
     }
 
-    /// Names and seconds of audio, in the order of their use.
-    pub(super) fn seconds(&self) -> Vec<(String, f64)> {
+    /// Tells the call's history: a line for each, in the order of their use, with the seconds of audio.
+    pub(super) fn note(&self, journal: &mut CallJournal) {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let seconds = |usage: &Usage| usage.read().sent_ms as f64 / 1000.0;
-        all.iter()
-            .map(|(name, usage)| (name.clone(), seconds(usage)))
-            .collect()
+        for (name, usage) in all.iter() {
+            let seconds = usage.read().sent_ms as f64 / 1000.0;
+            let data = fields!({"name": name, "event": "sent", "seconds": seconds});
+            journal.note(kind::RECOGNIZER, data);
+        }
     }
 }
 

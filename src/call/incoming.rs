@@ -18,8 +18,8 @@ use crate::ident::{CallId, ChannelId, Phone};
 use crate::net::agi::AgiConnection;
 use crate::wire::agi::{Command, Environment};
 
-/// What an incoming call is that came at `at`, read off its AGI environment. Further arguments of `AGI()` and the query string become
-/// parameters: `AGI(agi://host/menu?queue=2,вип)` gives `queue` = 2 and `arg_1` = вип.
+/// What an incoming call is that came at `at`, read off its AGI environment. Further arguments of `AGI()` and the query
+/// string become parameters: `AGI(agi://host/menu?queue=2,вип)` gives `queue` = 2 and `arg_1` = вип.
 pub fn info(environment: &Environment, dialog: &str, at: Timestamp) -> CallInfo {
     let mut params = Map::new();
     for (name, value) in &environment.script().query {

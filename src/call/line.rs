@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp, Zoned};
 use serde_json::{Map, Value};
-
 use tokio::sync::{mpsc, oneshot};
 
 use super::answerer::Who;

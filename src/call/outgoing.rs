@@ -358,12 +358,7 @@ impl Attempt {
     fn tell_announced(&mut self) {
         let said = self.announcements.take().and_then(|a| a.said());
         self.seen.announced = said.as_ref().map(|said| said.what);
-        for (name, seconds) in self.call.hearing.sent.seconds() {
-            self.call.journal.note(
-                kind::RECOGNIZER,
-                fields!({"name": name, "event": "sent", "seconds": seconds}),
-            );
-        }
+        self.call.hearing.sent.note(&mut self.call.journal);
         let outcome = self.seen.outcome();
         if outcome != outcome::UNREACHABLE && outcome != outcome::INVALID_NUMBER && said.is_none() {
             return;

@@ -59,8 +59,6 @@ pub(super) struct Session {
     /// Keeps a both-way medium open.
     pub(super) guard: Option<LinkGuard>,
     pub(super) hearing: Hearing,
-    /// The tap could not be put on: it is tried again.
-    pub(super) deaf: bool,
     /// Who answered is to be found out.
     pub(super) decider: Option<(Decider, OnMachine)>,
     pub(super) pbx: Pbx,
@@ -148,7 +146,7 @@ impl Session {
             preparing: None,
             answered_by: Machine::None,
             ended_by: None,
-            medium_lost: self.deaf.then(tokio::time::Instant::now),
+            medium_lost: self.is_deaf().then(tokio::time::Instant::now),
             opened_again: 0,
             mute: false,
             transferring: false,

@@ -69,14 +69,12 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
         }
     };
     let sent = hearing.sent.clone();
-    let deaf = hearing.listens && guard.is_none() && !pbx.is_tapped();
     let session = Box::new(Session {
         info: Arc::clone(&info),
         clock,
         speaker,
         guard,
         hearing,
-        deaf,
         decider,
         pbx,
         prompts: Arc::clone(&parts.prompts),
@@ -86,12 +84,7 @@ pub(super) async fn hold(mut answered: Answered, dialog: Dialog) -> Summary {
         fallback: parts.calls.fallback.clone(),
     });
     let (talked, mut journal, mut pbx) = session.talk(dialog).await;
-    for (name, seconds) in sent.seconds() {
-        journal.note(
-            kind::RECOGNIZER,
-            fields!({"name": name, "event": "sent", "seconds": seconds}),
-        );
-    }
+    sent.note(&mut journal);
     let talk_ms = clock.now_ms().saturating_sub(began_ms);
     let cause = end_channel(&mut pbx, &mut journal).await;
     let outcome = talked.end.outcome_after(talked.by, talked.replied);

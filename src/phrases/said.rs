@@ -11,7 +11,7 @@ pub(super) struct Said {
     /// Of each word.
     pub kinds: Vec<Kinds>,
     moments: Vec<Option<Moment>>,
-    /// Words that were one letter off a phrase's word and stand for it now, one bit each.
+    /// Words that were one letter off a phrase's word and stand for it now.
     mended: Vec<bool>,
 }
 

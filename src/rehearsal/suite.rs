@@ -12,7 +12,7 @@ use super::read;
 use super::trial::{self, Trial};
 use crate::call::Fault;
 use crate::config::Language;
-use crate::script::files::MAX_TEXT_BYTES;
+use crate::script::files::{MAX_TEXT_BYTES, is_left_behind};
 use crate::script::{Version, perhaps};
 
 /// The ending of a test file's name.
@@ -163,12 +163,12 @@ impl Suite {
     }
 }
 
-/// The folder's files, in order; what an editor or a copying program has left for a moment is none.
+/// The folder's files, in order.
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut files: Vec<String> = entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|file| !file.starts_with(['.', '~', '#']))
+        .filter(|file| !is_left_behind(file))
         .collect();
     files.sort();
     files

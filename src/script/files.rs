@@ -26,10 +26,15 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 /// What a change would change: path, length and time of each file. Cheap to make, compared instead of contents.
 pub(super) type Fingerprint = BTreeMap<String, (u64, Option<SystemTime>)>;
 
+/// Whether that is what an editor or a copying program has left for a moment, or hidden.
+pub(crate) fn is_left_behind(name: &str) -> bool {
+    name.starts_with(['.', '~', '#'])
+}
+
 /// Whether a file belongs to the dialogs. Editors' own files, guides and tests do not.
 pub(super) fn belongs(path: &str) -> bool {
     let (folder, name) = path.split_once('/').unwrap_or(("", path));
-    if name.starts_with(['.', '~', '#']) || name.contains('/') {
+    if is_left_behind(name) || name.contains('/') {
         return false;
     }
     match folder {

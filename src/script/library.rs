@@ -201,10 +201,7 @@ impl Library {
     fn keep(&self, last: &Last, files: Option<&Files>) {
         let Some(place) = &self.kept else { return };
         let current = self.current();
-        let mut kept = Ok(());
-        if let Some(files) = files {
-            kept = keep::add(place, current.id(), files);
-        }
+        let added = files.map_or(Ok(()), |files| keep::add(place, current.id(), files));
         let ran = |version: &Version, since| keep::Ran {
             version: version.id().to_owned(),
             since,
@@ -216,7 +213,7 @@ impl Library {
                 .chain(older)
                 .collect(),
         };
-        if let Err(error) = kept.and_then(|()| keep::list(place, &index)) {
+        if let Err(error) = added.and_then(|()| keep::list(place, &index)) {
             tracing::warn!(
                 folder = %place.display(),
                 %error,

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::call::Fault;
 use crate::config::Language;
 
-use super::files::belongs;
+use super::files::{belongs, is_left_behind};
 use super::tr;
 
 /// Endings of sounds that are no WAV.
@@ -24,7 +24,7 @@ pub(super) fn strays(folder: &Path, language: Language) -> Vec<Fault> {
         for entry in entries.flatten().take(MOST) {
             let name = entry.file_name().to_string_lossy().into_owned();
             let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-            if !is_file || name.starts_with(['.', '~', '#']) {
+            if !is_file || is_left_behind(&name) {
                 continue;
             }
             let path = match sub.as_str() {

@@ -324,14 +324,14 @@ pub(super) fn attempt_ended(
     let mut data = fields!({"event": "ended", "outcome": summary.outcome});
     data.push_some("cause", summary.cause);
     if summary.answered {
-        data.push_some("talk_ms", Some(summary.talk_ms));
+        data.push("talk_ms", &summary.talk_ms);
     }
     if let Then::Retry { at, .. } = then {
-        data.push_some("next_attempt", Some(at.to_string()));
+        data.push("next_attempt", &at.to_string());
     }
     if let Then::Retry { reason, .. } | Then::GiveUp { reason } = then {
-        data.push_some("rule", Some(reason.rule.as_str()));
-        data.push_some("text", Some(reason.text.as_str()));
+        data.push("rule", &reason.rule);
+        data.push("text", &reason.text);
     }
     events::put(tx, call.n, attempt, kind::ATTEMPT, at, data)?;
     // The runtime's own words tell how the call was cut; a dialog's word (or its plain end) is what 1C wanted.

@@ -46,7 +46,6 @@ impl Counts {
 /// What is to be added to the counters, and whose it is.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// The one that was added to last stands last.
     days: Vec<Counts>,
     unmatched: BTreeMap<(Day, String, String), (i64, String, String)>,
     attempts: Vec<(i64, u32)>,
@@ -64,16 +63,14 @@ impl Tally {
         let is = |counts: &Counts| {
             (counts.of.0.as_str(), counts.of.1, counts.of.2.as_str()) == (dialog, day, version)
         };
-        let last = match self.days.iter().rposition(is) {
-            Some(at) => self.days.remove(at),
-            None => Counts {
+        let at = self.days.iter().rposition(is).unwrap_or_else(|| {
+            self.days.push(Counts {
                 of: (dialog.to_owned(), day, version.to_owned()),
                 counts: BTreeMap::new(),
-            },
-        };
-        self.days.push(last);
-        let last = self.days.len() - 1;
-        &mut self.days[last]
+            });
+            self.days.len() - 1
+        });
+        &mut self.days[at]
     }
 }
 

@@ -18,6 +18,11 @@ const MOST_OPENINGS: u32 = 3;
 const OPEN_ONCE_MORE: Duration = Duration::from_secs(2);
 
 impl Session {
+    /// Somebody is to be heard, and nothing brings a sound: the tap could not be put on.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.hearing.listens && self.guard.is_none() && !self.pbx.is_tapped()
+    }
+
     pub(super) fn connect(&mut self, talk: &mut Talk, connected: Connected) {
         self.speaker = connected.speaker;
         talk.mute = false;

@@ -118,18 +118,14 @@ pub(in crate::phrases) fn accusative(name: &str) -> Option<String> {
 
 /// "Иванович", "Петровна".
 pub(in crate::phrases) fn is_patronymic(word: &str) -> bool {
-    let chars = word.chars().count();
-    chars > 6
-        && ["ович", "евич", "овна", "евна", "ична"]
-            .iter()
-            .any(|end| word.ends_with(end))
+    ends_like_one(word, &["ович", "евич", "овна", "евна", "ична"])
 }
 
 /// "Ивановича", "Петровны".
 pub(in crate::phrases) fn is_patronymic_of(word: &str) -> bool {
-    let chars = word.chars().count();
-    chars > 6
-        && ["овича", "евича", "овны", "евны", "ичны"]
-            .iter()
-            .any(|end| word.ends_with(end))
+    ends_like_one(word, &["овича", "евича", "овны", "евны", "ичны"])
+}
+
+fn ends_like_one(word: &str, ends: &[&str]) -> bool {
+    word.chars().count() > 6 && ends.iter().any(|end| word.ends_with(end))
 }
