@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use super::link::{Link, PATIENCE};
 use super::modules::Modules;
@@ -87,7 +88,20 @@ pub(super) enum Recording {
 struct Ground {
     hub: MediaHub,
     agi: SocketAddr,
-    _stop: DropGuard,
+    /// Our AGI server, where no other holds its port.
+    served: Option<JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+impl Ground {
+    /// Gives the ports back: who asks for them next finds them free.
+    async fn leave(self) {
+        self.stop.cancel();
+        self.hub.close().await;
+        if let Some(served) = self.served {
+            let _ = tokio::time::timeout(PATIENCE, served).await;
+        }
+    }
 }
 
 /// Makes the call. `beside`: a server of ours runs and holds the ports.
@@ -117,7 +131,11 @@ pub(super) async fn call(
         }
     };
     let seen = match ground(config, our_address, beside) {
-        Ok(ground) => tested.run(ground, our_address, modules).await,
+        Ok(ground) => {
+            let seen = tested.run(&ground, our_address, modules).await;
+            ground.leave().await;
+            seen
+        }
         Err(_) => no_call(NoCall::Ports),
     };
     let _ = std::fs::remove_file(prompt);
@@ -140,13 +158,14 @@ fn ground(config: &Config, our_address: IpAddr, beside: bool) -> Result<Ground, 
         return Ok(Ground {
             hub,
             agi: config.asterisk.agi_listen,
-            _stop: stop.drop_guard(),
+            served: None,
+            stop,
         });
     }
     let listener = agi::listen(config.asterisk.agi_listen).map_err(|e| e.to_string())?;
     let agi = listener.local_addr().map_err(|e| e.to_string())?;
     let (held, asterisk) = (hub.clone(), Arc::new(config.asterisk.clone()));
-    tokio::spawn(agi::serve(
+    let served = tokio::spawn(agi::serve(
         listener,
         AgiLimits::default(),
         Arc::new(AgiStats::default()),
@@ -171,7 +190,8 @@ fn ground(config: &Config, our_address: IpAddr, beside: bool) -> Result<Ground, 
     Ok(Ground {
         hub,
         agi,
-        _stop: stop.drop_guard(),
+        served: Some(served),
+        stop,
     })
 }
 
@@ -191,7 +211,7 @@ impl Tested<'_> {
         Ok(path)
     }
 
-    async fn run(&mut self, ground: Ground, our_address: IpAddr, modules: &Modules) -> Seen {
+    async fn run(&mut self, ground: &Ground, our_address: IpAddr, modules: &Modules) -> Seen {
         let mut seen = Seen::default();
         let carrier = match carrier(&ground.hub, our_address, modules) {
             Ok(carrier) => carrier,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
 
 use super::link::{self, LinkTask, MediaLink};
 use super::{audiosocket, rtp, websocket};
@@ -121,6 +122,8 @@ pub struct MediaHub {
     websocket: SocketAddr,
     rtp: IpAddr,
     rtp_ports: (u16, u16),
+    accepting: TaskTracker,
+    stop: CancellationToken,
     _stop: Arc<DropGuard>,
 }
 
@@ -146,22 +149,32 @@ impl MediaHub {
             peers: Mutex::default(),
         });
         let stop = CancellationToken::new();
+        let accepting = TaskTracker::new();
         let hub = Self {
             shared: shared.clone(),
             audiosocket,
             websocket,
             rtp: config.rtp_listen,
             rtp_ports: config.rtp_ports,
+            accepting: accepting.clone(),
+            stop: stop.clone(),
             _stop: Arc::new(stop.clone().drop_guard()),
         };
-        tokio::spawn(accept(
+        accepting.spawn(accept(
             sockets,
             shared.clone(),
             stop.clone(),
             Server::AudioSocket,
         ));
-        tokio::spawn(accept(webs, shared, stop, Server::WebSocket));
+        accepting.spawn(accept(webs, shared, stop, Server::WebSocket));
+        accepting.close();
         Ok(hub)
+    }
+
+    /// Stops the servers; when it returns, their ports are free.
+    pub async fn close(self) {
+        self.stop.cancel();
+        self.accepting.wait().await;
     }
 
     /// Where the AudioSocket server listens.
