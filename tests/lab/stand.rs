@@ -125,10 +125,23 @@ pub struct Ears {
     pub url: String,
     _guardian: Guardian,
     _folder: TempDir,
+    _place: File,
 }
 
 impl Ears {
+    /// One beside others: its words come, when they come.
     pub fn start() -> Option<Self> {
+        Self::on(|place| place.lock_shared())
+    }
+
+    /// One that has the machine's decoding to itself, for what is decided on words so far. Waits until it can.
+    pub fn alone() -> Option<Self> {
+        Self::on(File::lock)
+    }
+
+    fn on(taken: impl FnOnce(&File) -> std::io::Result<()>) -> Option<Self> {
+        let place = File::create(std::env::temp_dir().join("govorun-lab-ears")).unwrap();
+        taken(&place).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let guardian = Guardian::of(folder.path());
         if !run("asr_up.sh", &["0", folder.path().to_str().unwrap()]) {
@@ -140,6 +153,7 @@ impl Ears {
             url: format!("ws://127.0.0.1:{}", env["ASR_PORT"]),
             _guardian: guardian,
             _folder: folder,
+            _place: place,
         })
     }
 }

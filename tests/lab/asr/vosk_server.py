@@ -25,7 +25,8 @@ LEAD_FRAMES = 15  # kept from before the onset
 END_FRAMES = 25  # unvoiced frames that end it: 500 ms
 PARTIAL_FRAMES = 25  # a partial about every 500 ms of speech
 BEHIND = 0.3  # seconds that a stream may lag behind its audio and still get partials
-SLOW = 0.8  # nobody gets partials where the last decoding took so many seconds: the finals need the time
+SLOW = 0.8  # where the last decoding took so many seconds, nobody gets partials for REST times as long: the finals need the time
+REST = 2
 AUDIO_CONTEXT = 512  # 10 s of Whisper's 30 s window: a third of the time, as good on short phrases
 LONGEST = 1500  # Whisper's whole window
 MAX_TOKENS = 48  # one phrase; without a cap Whisper sometimes repeats itself for ten seconds
@@ -56,10 +57,11 @@ class Decoder:
         self.model = Model(path, n_threads=threads, print_progress=False, print_realtime=False,
                            redirect_whispercpp_logs_to=None)
         self.pool = concurrent.futures.ThreadPoolExecutor(1)
-        self.waiting, self.took = 0, 0.0
+        self.waiting, self.took, self.ended = 0, 0.0, 0.0
 
     def spare(self):
-        return not self.waiting and self.took < SLOW
+        rested = self.took < SLOW or time.monotonic() - self.ended > self.took * REST
+        return rested and not self.waiting
 
     async def text(self, pcm, rate):
         self.waiting += 1
@@ -82,7 +84,8 @@ class Decoder:
                                          temperature_inc=0.0, greedy={"best_of": 1}, max_tokens=MAX_TOKENS)
         text = NO_WORDS.sub(" ", " ".join(segment.text for segment in segments).lower())
         text = " ".join("".join(c if c.isalnum() else " " for c in text).split())
-        self.took = time.monotonic() - began
+        self.ended = time.monotonic()
+        self.took = self.ended - began
         print(f"{len(pcm) / 2 / rate:.2f} s of speech, {self.took:.2f} s: {text}", flush=True)
         return text
 
