@@ -20,9 +20,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::agi_line::AgiLine;
 use crate::audio::Sound;
 use crate::ident::ChannelId;
+use crate::net::agi::AgiConnection;
 use crate::net::ami::Ami;
 use crate::net::speaker::{ORDER_QUEUE, PlaybackId, Speaker, SpeakerEvent, SpeakerOrder};
 use crate::tts::AsteriskFiles;
@@ -45,30 +45,6 @@ const MOST_UNWANTED: u32 = 50;
 /// A playback that ends within this of its sound's end was heard whole.
 const WHOLE_SLACK_MS: u64 = 60;
 
-/// Starts the speaker's task; it ends when the [`Speaker`] is dropped.
-pub(super) fn start(
-    agi: AgiLine,
-    ami: Ami,
-    files: Arc<AsteriskFiles>,
-    channel: ChannelId,
-) -> Speaker {
-    let (orders, orders_rx) = mpsc::channel(ORDER_QUEUE);
-    let (events_tx, events) = mpsc::channel(ORDER_QUEUE);
-    let task = Task {
-        agi,
-        ami,
-        files,
-        channel,
-        events: events_tx,
-    };
-    tokio::spawn(task.run(Wishes {
-        orders: orders_rx,
-        wish: Wish::Play,
-        following: None,
-    }));
-    Speaker { orders, events }
-}
-
 /// What the call wants of the sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wish {
@@ -77,40 +53,16 @@ enum Wish {
     End,
 }
 
-/// The call's orders, and what they come to.
-struct Wishes {
-    orders: mpsc::Receiver<SpeakerOrder>,
-    wish: Wish,
-    /// The `Play` that replaces this sound: nothing is read past it.
-    following: Option<SpeakerOrder>,
-}
-
-impl Wishes {
-    /// Takes the next order in; `None`: the call is gone. Cancel-safe.
-    async fn next(&mut self) -> Option<()> {
-        if self.following.is_some() {
-            return std::future::pending().await;
-        }
-        match self.orders.recv().await? {
-            SpeakerOrder::Pause if self.wish == Wish::Play => self.wish = Wish::Hold,
-            SpeakerOrder::Resume if self.wish == Wish::Hold => self.wish = Wish::Play,
-            SpeakerOrder::Pause | SpeakerOrder::Resume => {}
-            SpeakerOrder::Stop => self.wish = Wish::End,
-            play @ SpeakerOrder::Play { .. } => {
-                self.wish = Wish::End;
-                self.following = Some(play);
-            }
-        }
-        Some(())
-    }
-}
-
-struct Task {
-    agi: AgiLine,
-    ami: Ami,
-    files: Arc<AsteriskFiles>,
-    channel: ChannelId,
-    events: mpsc::Sender<SpeakerEvent>,
+/// The sound at hand.
+#[derive(Debug)]
+struct Playing {
+    id: PlaybackId,
+    sound: Sound,
+    /// As Asterisk sees it, once it was made sure that it does.
+    file: Option<String>,
+    at_ms: u64,
+    /// How often Asterisk stopped it though it was to play.
+    unwanted: u32,
 }
 
 /// How one CONTROL STREAM FILE ended.
@@ -123,73 +75,126 @@ enum Streamed {
     Gone,
 }
 
-impl Task {
-    async fn run(self, mut wishes: Wishes) {
+/// What plays, and what is wanted of it. Whoever has the AGI connection makes its steps.
+#[derive(Debug)]
+pub(super) struct AgiSpeaker {
+    ami: Ami,
+    files: Arc<AsteriskFiles>,
+    channel: ChannelId,
+    orders: mpsc::Receiver<SpeakerOrder>,
+    events: mpsc::Sender<SpeakerEvent>,
+    wish: Wish,
+    playing: Option<Playing>,
+    /// The `Play` that replaces the sound at hand: nothing is read past it.
+    following: Option<SpeakerOrder>,
+}
+
+impl AgiSpeaker {
+    /// It, and what its call holds of it.
+    pub(super) fn new(ami: Ami, files: Arc<AsteriskFiles>, channel: ChannelId) -> (Self, Speaker) {
+        let (orders, orders_rx) = mpsc::channel(ORDER_QUEUE);
+        let (events_tx, events) = mpsc::channel(ORDER_QUEUE);
+        let speaking = Self {
+            ami,
+            files,
+            channel,
+            orders: orders_rx,
+            events: events_tx,
+            wish: Wish::Play,
+            playing: None,
+            following: None,
+        };
+        (speaking, Speaker { orders, events })
+    }
+
+    /// Waits until there is a step to make; `None`: the call is gone. Cancel-safe.
+    pub(super) async fn due(&mut self) -> Option<()> {
         loop {
-            let order = match wishes.following.take() {
-                Some(order) => order,
-                None => match wishes.orders.recv().await {
-                    Some(order) => order,
-                    None => return,
-                },
-            };
-            if let SpeakerOrder::Play { id, sound, from_ms } = order {
-                wishes.wish = Wish::Play;
-                let event = match self.play(id, &sound, from_ms, &mut wishes).await {
-                    Ok(Some(played_ms)) => SpeakerEvent::Ended {
-                        id,
-                        played_ms,
-                        whole: played_ms + WHOLE_SLACK_MS >= sound.duration_ms(),
-                    },
-                    Ok(None) => return,
-                    Err(reason) => SpeakerEvent::Failed { id, reason },
-                };
-                let _ = self.events.send(event).await;
+            match (&self.playing, self.wish) {
+                (Some(_), Wish::Play | Wish::End) => return Some(()),
+                (Some(_), Wish::Hold) => self.take_order().await?,
+                (None, _) => {
+                    let order = match self.following.take() {
+                        Some(order) => order,
+                        None => self.orders.recv().await?,
+                    };
+                    if let SpeakerOrder::Play { id, sound, from_ms } = order {
+                        self.wish = Wish::Play;
+                        self.playing = Some(Playing {
+                            id,
+                            sound,
+                            file: None,
+                            at_ms: from_ms,
+                            unwanted: 0,
+                        });
+                    }
+                }
             }
         }
     }
 
-    /// Plays one sound to its end, or to the order that ends it; how much of it was heard. `None`: the call is gone.
-    async fn play(
-        &self,
-        id: PlaybackId,
-        sound: &Sound,
-        from_ms: u64,
-        wishes: &mut Wishes,
+    /// Plays the sound at hand until it ends or is not to play.
+    pub(super) async fn step(&mut self, agi: &mut AgiConnection) {
+        let Some(mut playing) = self.playing.take() else {
+            return;
+        };
+        let event = match self.go_on(agi, &mut playing).await {
+            Ok(Some(played_ms)) => SpeakerEvent::Ended {
+                id: playing.id,
+                played_ms,
+                whole: played_ms + WHOLE_SLACK_MS >= playing.sound.duration_ms(),
+            },
+            Ok(None) => {
+                self.playing = Some(playing);
+                return;
+            }
+            Err(reason) => SpeakerEvent::Failed {
+                id: playing.id,
+                reason,
+            },
+        };
+        let _ = self.events.send(event).await;
+    }
+
+    /// How much of it was heard when it ended; `None`: it is to be looked at again.
+    async fn go_on(
+        &mut self,
+        agi: &mut AgiConnection,
+        playing: &mut Playing,
     ) -> Result<Option<u64>, String> {
-        let file = self.files.publish(sound).await.map_err(|e| e.to_string())?;
-        let _ = self.events.send(SpeakerEvent::Started { id }).await;
-        let mut at_ms = from_ms;
-        let mut unwanted = 0;
-        loop {
-            match self.stream(&file, at_ms, wishes).await? {
-                Streamed::Whole => return Ok(Some(sound.duration_ms())),
-                Streamed::Stopped(ms) => at_ms = ms,
-                Streamed::Gone => return Ok(None),
+        if self.wish == Wish::End {
+            return Ok(Some(playing.at_ms));
+        }
+        let file = match &playing.file {
+            Some(file) => file,
+            None => {
+                let published = self.files.publish(&playing.sound).await;
+                let file = playing.file.insert(published.map_err(|e| e.to_string())?);
+                let started = SpeakerEvent::Started { id: playing.id };
+                let _ = self.events.send(started).await;
+                file
             }
-            if wishes.wish == Wish::Play {
-                unwanted += 1;
-                if unwanted == MOST_UNWANTED {
-                    return Err(format!("asterisk stops {file} though nobody asks it to"));
-                }
-            }
-            while wishes.wish == Wish::Hold {
-                if wishes.next().await.is_none() {
-                    return Ok(None);
-                }
-            }
-            if wishes.wish == Wish::End {
-                return Ok(Some(at_ms));
+        };
+        match self.stream(agi, file, playing.at_ms).await? {
+            Streamed::Whole => return Ok(Some(playing.sound.duration_ms())),
+            Streamed::Stopped(ms) => playing.at_ms = ms,
+            Streamed::Gone => return Ok(Some(playing.at_ms)),
+        }
+        if self.wish == Wish::Play {
+            playing.unwanted += 1;
+            if playing.unwanted == MOST_UNWANTED {
+                return Err(format!("asterisk stops {file} though nobody asks it to"));
             }
         }
+        Ok(None)
     }
 
     /// One CONTROL STREAM FILE from there on. It is stopped as soon as it is not to play.
     async fn stream(
-        &self,
+        &mut self,
+        agi: &mut AgiConnection,
         file: &str,
         from_ms: u64,
-        wishes: &mut Wishes,
     ) -> Result<Streamed, String> {
         let stream = ControlStream {
             file,
@@ -197,7 +202,7 @@ impl Task {
             ..ControlStream::default()
         };
         let command = Command::control_stream_file(&stream).map_err(|e| e.to_string())?;
-        let answer = self.agi.execute(command);
+        let answer = agi.execute(command);
         tokio::pin!(answer);
         let mut stops = 0;
         let mut stop_at: Option<Instant> = None;
@@ -205,11 +210,11 @@ impl Task {
             tokio::select! {
                 biased;
                 answer = &mut answer => break answer.map_err(|e| e.to_string())?,
-                taken = wishes.next() => {
+                taken = self.take_order() => {
                     if taken.is_none() {
                         return Ok(Streamed::Gone);
                     }
-                    stop_at = (wishes.wish != Wish::Play).then(|| stop_at.unwrap_or_else(Instant::now));
+                    stop_at = (self.wish != Wish::Play).then(|| stop_at.unwrap_or_else(Instant::now));
                 }
                 () = until(stop_at) => {
                     tokio::select! {
@@ -229,6 +234,24 @@ impl Task {
         // A file heard to its end has `endpos=-1`.
         let stopped = answer.endpos().and_then(|end| u64::try_from(end).ok());
         Ok(stopped.map_or(Streamed::Whole, Streamed::Stopped))
+    }
+
+    /// Takes in the next order for the sound at hand; `None`: the call is gone. Cancel-safe.
+    async fn take_order(&mut self) -> Option<()> {
+        if self.following.is_some() {
+            return std::future::pending().await;
+        }
+        match self.orders.recv().await? {
+            SpeakerOrder::Pause if self.wish == Wish::Play => self.wish = Wish::Hold,
+            SpeakerOrder::Resume if self.wish == Wish::Hold => self.wish = Wish::Play,
+            SpeakerOrder::Pause | SpeakerOrder::Resume => {}
+            SpeakerOrder::Stop => self.wish = Wish::End,
+            play @ SpeakerOrder::Play { .. } => {
+                self.wish = Wish::End;
+                self.following = Some(play);
+            }
+        }
+        Some(())
     }
 
     async fn stop(&self) {

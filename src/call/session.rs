@@ -202,7 +202,10 @@ impl Session {
                     Some(event) => talk.machine.handle(Event::Speaker(event), self.clock.now_ms()),
                     None => {
                         talk.mute = true;
-                        self.medium_ended(talk);
+                        // A hang-up closes it, too.
+                        if talk.ended_by.is_none() {
+                            self.medium_ended(talk);
+                        }
                     }
                 },
                 // Media are opened by AGI, most of them.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::agi_line::AgiLine;
-use super::agi_speaker;
 use super::answerer::{Decider, OnMachine};
 use super::begun::Begun;
 use super::hearing::HearingOrder;
@@ -105,8 +104,8 @@ async fn connect(answered: &mut Answered) -> Result<(Speaker, Option<LinkGuard>)
         answered.tap = Some(Tap::fork(parts, agi, hearing.orders.clone()).await?);
     }
     let (ami, files) = (parts.ami.clone(), Arc::clone(&parts.files));
-    let speaker = agi_speaker::start(agi.clone(), ami, files, call.info.channel_id.clone());
-    Ok((speaker, None))
+    let channel = call.info.channel_id.clone();
+    Ok((agi.speaker(ami, files, channel).await, None))
 }
 
 /// Hangs up, if that is still to be done, and waits for Asterisk's word of it.

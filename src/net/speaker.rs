@@ -1,6 +1,6 @@
 //! How a call speaks, whatever the medium: a channel of orders and a channel of what happened.
 //!
-//! Three tasks stand behind it: AGI with ControlPlayback, an AudioSocket that we pace, chan_websocket's buffer.
+//! Three things stand behind it: AGI with ControlPlayback, an AudioSocket that we pace, chan_websocket's buffer.
 
 use tokio::sync::mpsc;
 

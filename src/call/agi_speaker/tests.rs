@@ -4,8 +4,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::call::agi_line::AgiLine;
 use crate::ident::Secret;
-use crate::net::agi::{self, AgiConnection, AgiLimits, AgiStats};
+use crate::net::agi::{self, AgiLimits, AgiStats};
 use crate::net::ami::AmiConfig;
 use crate::rehearsal::asterisk::{FakeAsterisk, FarEnd, HeardPrompt, Incoming, Options, PromptEnd};
 
@@ -16,6 +17,7 @@ struct Rig {
     ami: Ami,
     channel: ChannelId,
     speaker: Speaker,
+    _line: AgiLine,
     _stop: tokio_util::sync::DropGuard,
     _folder: tempfile::TempDir,
 }
@@ -58,17 +60,16 @@ impl Rig {
         let folder = tempfile::tempdir().unwrap();
         let as_seen = folder.path().display().to_string();
         let files = AsteriskFiles::new(folder.path().to_owned(), &as_seen, 10_000_000).unwrap();
-        let speaker = start(
-            AgiLine::start(connection),
-            ami.clone(),
-            Arc::new(files),
-            channel.clone(),
-        );
+        let line = AgiLine::start(connection);
+        let speaker = line
+            .speaker(ami.clone(), Arc::new(files), channel.clone())
+            .await;
         Self {
             asterisk,
             ami,
             channel,
             speaker,
+            _line: line,
             _stop: stop.drop_guard(),
             _folder: folder,
         }
