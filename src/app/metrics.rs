@@ -131,6 +131,16 @@ pub(super) fn of(
                     + media.foreign
                     + media.over_limit,
             ),
+            counter(
+                "govorun_media_frames_lost_total",
+                "frames of 20 ms that came and were not heard: the call did not take them for 10 s",
+                media.overflowed,
+            ),
+            counter(
+                "govorun_media_packets_disordered_total",
+                "RTP packets that were lost, doubled or late, counted when their stream ends",
+                media.disordered,
+            ),
         ];
         all.extend(recognizers::metrics(&listed));
         all

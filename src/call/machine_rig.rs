@@ -26,8 +26,13 @@ struct Played {
     started: bool,
     paused_ms: Option<u64>,
     held_ms: u64,
+    /// It was to be held, but its last frame was on its way already.
+    slipped: bool,
     medium: Medium,
 }
+
+/// What is to be held so shortly before its end ends all the same, as on every medium that sends frames of 20 ms.
+const FRAME_MS: u64 = 20;
 
 impl Played {
     fn next_ms(&self) -> Option<u64> {
@@ -96,6 +101,7 @@ impl Rig {
                         started: false,
                         paused_ms: None,
                         held_ms: 0,
+                        slipped: false,
                         medium: self.medium,
                     });
                 }
@@ -117,13 +123,24 @@ impl Rig {
                     self.orders.push((self.now, "pause"));
                     let playing = self.playing.as_mut().expect("a pause of what doesn't play");
                     assert!(playing.started, "a pause before the start");
-                    assert_eq!(playing.paused_ms.replace(self.now), None, "paused twice");
+                    assert!(
+                        playing.paused_ms.is_none() && !playing.slipped,
+                        "paused twice"
+                    );
+                    let ends_ms = playing.next_ms();
+                    if ends_ms.is_some_and(|ends_ms| ends_ms <= self.now + FRAME_MS) {
+                        playing.slipped = true;
+                    } else {
+                        playing.paused_ms = Some(self.now);
+                    }
                 }
                 Command::ResumePlayback => {
                     self.orders.push((self.now, "resume"));
                     let playing = self.playing.as_mut().expect("what doesn't play goes on");
-                    let since = playing.paused_ms.take().expect("what isn't paused goes on");
-                    playing.held_ms += self.now - since;
+                    if !std::mem::take(&mut playing.slipped) {
+                        let since = playing.paused_ms.take().expect("what isn't paused goes on");
+                        playing.held_ms += self.now - since;
+                    }
                 }
                 Command::EndUtterance => self.orders.push((self.now, "end_utterance")),
                 Command::Reply(reply) => {

@@ -424,6 +424,58 @@ fn a_second_sound_is_not_paused_before_it_plays() {
     assert_eq!(rig.did("pause"), Some(1020));
 }
 
+/// Two sounds, and a voice from where it pauses the first as that ends.
+fn held_between_two_sounds() -> Rig {
+    let mut rig = Rig::new();
+    rig.at(
+        0,
+        Event::Turn {
+            sounds: vec![Sound::silence("a", 1000), Sound::silence("b", 3000)],
+            barge_in: BargeIn::default(),
+            window: Some(window()),
+        },
+    );
+    rig.at(500, Event::VoiceStarted { at_ms: 500 });
+    rig.pass(1_100);
+    assert_eq!(
+        rig.did("pause"),
+        Some(1_000),
+        "its last frame is gone by 1010"
+    );
+    let plays = rig.orders.iter().filter(|(_, what)| *what == "play");
+    assert_eq!(plays.count(), 1, "nobody is talked over");
+    rig
+}
+
+#[test]
+fn a_sound_that_ends_as_it_is_paused_holds_the_next_one() {
+    // A cough: the next sound begins when the first would have gone on.
+    let mut rig = held_between_two_sounds();
+    rig.at(1_200, Event::VoiceEnded { at_ms: 1_200 });
+    let (at, reply) = rig.only_reply(30_000);
+    assert!(rig.orders.contains(&(3_000, "play")), "{:?}", rig.orders);
+    assert_eq!(
+        (at, reply.kind),
+        (3_000 + 10 + 3_000 + 5_000, ReplyKind::NoInput)
+    );
+    // An answer: the next sound is not heard at all.
+    let mut rig = held_between_two_sounds();
+    rig.partial(1_300, "да");
+    rig.at(1_400, Event::VoiceEnded { at_ms: 1_400 });
+    rig.last(2_200, "да");
+    let (_, reply) = rig.only_reply(9_000);
+    assert!(reply.is("yes") && reply.barged_in);
+    assert_eq!(
+        (rig.did("stop"), rig.prompt_ms("barge_in")),
+        (None, Some(0))
+    );
+    // Gone meanwhile.
+    let mut rig = held_between_two_sounds();
+    rig.at(1_500, Event::HangUp);
+    let (_, reply) = rig.only_reply(9_000);
+    assert_eq!(reply.kind, ReplyKind::HangUp);
+}
+
 #[test]
 fn fewer_words_than_cut_are_still_an_answer() {
     let mut rig = Rig::new();

@@ -6,6 +6,7 @@ use super::super::event::Command;
 use super::super::history::kind;
 use super::super::turn::Playing;
 use super::{CallMachine, Doing};
+use crate::audio::Sound;
 use crate::call::fields::fields;
 use crate::net::speaker::SpeakerEvent;
 
@@ -18,21 +19,31 @@ impl CallMachine {
         let Doing::Turn(turn) = &mut self.doing else {
             return;
         };
+        let before = turn.playing.take();
         match turn.queue.pop_front() {
             Some(sound) => {
                 self.playbacks += 1;
-                turn.playing = Some(Playing::new(self.playbacks, sound.clone(), now));
-                self.commands.push_back(Command::Play {
-                    id: self.playbacks,
-                    sound,
-                    from_ms: 0,
-                });
+                let playing = Playing::new(self.playbacks, sound.clone(), now);
+                let playing = playing.held_like(before.as_ref());
+                let waits = playing.waits;
+                turn.playing = Some(playing);
+                if !waits {
+                    self.order_play(sound, 0);
+                }
             }
             None => {
-                turn.playing = None;
                 turn.prompts_over_ms.get_or_insert(now);
             }
         }
+    }
+
+    /// Orders the playback that was counted last.
+    fn order_play(&mut self, sound: Sound, from_ms: u64) {
+        self.commands.push_back(Command::Play {
+            id: self.playbacks,
+            sound,
+            from_ms,
+        });
     }
 
     pub(super) fn on_speaker(&mut self, event: SpeakerEvent, now: u64) {
@@ -115,19 +126,22 @@ impl CallMachine {
             turn.barged_in = true;
             let mut told = playing.told("barge_in", now);
             told.push("by", by);
+            self.note(kind::PROMPT, now, told);
+            if playing.waits {
+                return;
+            }
             if self.cut.len() == MAX_CUT {
                 self.cut.pop_front();
             }
             self.cut.push_back((playing.id, playing.sound.name));
             self.commands.push_back(Command::StopPlayback);
-            self.note(kind::PROMPT, now, told);
         }
     }
 
     /// The call ends in the middle of a prompt.
     pub(super) fn stop_for_hang_up(&mut self, now: u64) {
         if let Doing::Turn(turn) = &mut self.doing
-            && let Some(playing) = turn.playing.take()
+            && let Some(playing) = turn.playing.take().filter(|playing| !playing.waits)
         {
             self.commands.push_back(Command::StopPlayback);
             self.note(kind::PROMPT, now, playing.told("stopped", now));
@@ -154,6 +168,11 @@ impl CallMachine {
         if let Doing::Turn(turn) = &mut self.doing
             && let Some(playing) = &mut turn.playing
         {
+            if playing.waits {
+                playing.lose(now);
+                let sound = playing.sound.clone();
+                return self.order_play(sound, 0);
+            }
             playing.resume(now);
             let told = playing.told("resumed", now);
             self.commands.push_back(Command::ResumePlayback);
@@ -179,10 +198,9 @@ impl CallMachine {
         {
             self.playbacks += 1;
             playing.order_again(self.playbacks, now);
-            let (id, from_ms) = (playing.id, playing.played_ms(now));
-            let (sound, told) = (playing.sound.clone(), playing.told("again", now));
-            self.commands
-                .push_back(Command::Play { id, sound, from_ms });
+            let (sound, from_ms) = (playing.sound.clone(), playing.played_ms(now));
+            let told = playing.told("again", now);
+            self.order_play(sound, from_ms);
             self.note(kind::PROMPT, now, told);
         }
     }

@@ -79,7 +79,7 @@ pub(super) async fn meet(
         }
     };
     let kinds = [MediaKind::AudiosocketTap, MediaKind::Audiosocket];
-    let (paired, task) = shared.claim(&token, &kinds)?.pair(peer);
+    let (paired, task) = shared.claim(&token, &kinds)?.pair(shared, peer);
     Ok(Stream {
         stream,
         buffer,

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::link::{self, LinkTask, MediaLink};
+use super::link::{self, LinkTask, MediaLink, Unheard};
 use super::{audiosocket, rtp, websocket};
 use crate::config::{MediaConfig, MediaKind};
 use crate::ident::Token;
@@ -100,6 +100,10 @@ pub struct MediaCounts {
     pub over_limit: u64,
     /// Times that accepting failed.
     pub accept_failed: u64,
+    /// Frames of streams that ended which the call didn't take for 10 s: they were lost.
+    pub overflowed: u64,
+    /// RTP packets of streams that ended that were lost, doubled or came too late.
+    pub disordered: u64,
 }
 
 #[derive(Debug, Default)]
@@ -145,6 +149,7 @@ impl MediaHub {
         let shared = Arc::new(Shared {
             pending: Mutex::default(),
             counters: Counters::default(),
+            unheard: Arc::default(),
             strangers: Arc::new(Semaphore::new(STRANGERS)),
             peers: Mutex::default(),
         });
@@ -204,7 +209,7 @@ impl MediaHub {
             MediaKind::AudiosocketTap | MediaKind::Audiosocket => self.audiosocket,
             MediaKind::Rtp => {
                 let (socket, address) = rtp::bind(self.rtp, self.rtp_ports)?;
-                let (link, task) = link::link(kind, address);
+                let (link, task) = link::link(kind, address, &self.shared.unheard);
                 let peers = self.shared.peers();
                 tokio::spawn(rtp::hear(socket, peers, task));
                 self.shared.counters.paired.fetch_add(1, Ordering::Relaxed);
@@ -246,6 +251,8 @@ impl MediaHub {
             foreign: read(&c.foreign),
             over_limit: read(&c.over_limit),
             accept_failed: read(&c.accept_failed),
+            overflowed: read(&self.shared.unheard.overflowed),
+            disordered: read(&self.shared.unheard.disordered),
         }
     }
 
@@ -323,6 +330,7 @@ impl Drop for Expected {
 pub(super) struct Shared {
     pending: Mutex<HashMap<Token, Pending>>,
     counters: Counters,
+    unheard: Arc<Unheard>,
     strangers: Arc<Semaphore>,
     peers: Mutex<Vec<IpAddr>>,
 }
@@ -336,8 +344,8 @@ pub(super) struct Pending {
 
 impl Pending {
     /// The stream's two sides; the call gets its own by [`Paired::deliver`].
-    pub(super) fn pair(self, peer: SocketAddr) -> (Paired, LinkTask) {
-        let (link, task) = link::link(self.kind, peer);
+    pub(super) fn pair(self, shared: &Shared, peer: SocketAddr) -> (Paired, LinkTask) {
+        let (link, task) = link::link(self.kind, peer, &shared.unheard);
         (
             Paired {
                 link,

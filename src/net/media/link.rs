@@ -113,6 +113,13 @@ pub enum LinkEnd {
     ByUs,
 }
 
+/// What was said on all streams that ended and nobody heard.
+#[derive(Debug, Default)]
+pub(super) struct Unheard {
+    pub(super) overflowed: AtomicU64,
+    pub(super) disordered: AtomicU64,
+}
+
 /// The task's side of a stream.
 pub(super) struct LinkTask {
     pub(super) ear: Ear,
@@ -120,18 +127,26 @@ pub(super) struct LinkTask {
     pub(super) stop: CancellationToken,
     pub(super) info: Arc<LinkInfo>,
     closed: oneshot::Sender<LinkEnd>,
+    unheard: Arc<Unheard>,
 }
 
 impl LinkTask {
     /// Tells the call why it ended.
     pub(super) fn end(self, end: LinkEnd) {
+        let add = |to: &AtomicU64, count| to.fetch_add(count, Ordering::Relaxed);
+        add(&self.unheard.overflowed, self.info.overflowed());
+        add(&self.unheard.disordered, self.info.disordered());
         // Whoever has dropped the link doesn't want to know.
         let _ = self.closed.send(end);
     }
 }
 
 /// Makes both sides of a stream.
-pub(super) fn link(kind: MediaKind, peer: SocketAddr) -> (MediaLink, LinkTask) {
+pub(super) fn link(
+    kind: MediaKind,
+    peer: SocketAddr,
+    unheard: &Arc<Unheard>,
+) -> (MediaLink, LinkTask) {
     let (frames_in, frames) = frame_queue(FRAME_QUEUE);
     let (closed_in, closed) = oneshot::channel();
     let stop = CancellationToken::new();
@@ -177,6 +192,7 @@ pub(super) fn link(kind: MediaKind, peer: SocketAddr) -> (MediaLink, LinkTask) {
         stop,
         info,
         closed: closed_in,
+        unheard: Arc::clone(unheard),
     };
     (link, task)
 }

@@ -335,6 +335,7 @@ async fn what_a_call_does_not_take_is_counted_after_10_s() {
     peer.write_all(&audiosocket::HANGUP).await.unwrap();
     assert_eq!(link.closed.await, Ok(LinkEnd::HungUp));
     assert_eq!((link.info.frames(), link.info.overflowed()), (510, 10));
+    assert_eq!(hub.counts().overflowed, 10);
     for n in 0..500 {
         assert_eq!(link.frames.try_recv(), Some(frame(n)));
     }
@@ -454,6 +455,12 @@ async fn rtp_is_heard_in_order_and_strangers_are_not() {
     assert_eq!(next(&mut link.frames).await, Frame([700; 160]));
     assert_eq!((link.info.ignored(), link.info.disordered()), (5, 1));
     link.close();
+    let counted = async {
+        while hub.counts().disordered != 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, counted).await.unwrap();
 }
 
 #[tokio::test]

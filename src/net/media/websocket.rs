@@ -65,7 +65,7 @@ pub(super) async fn meet(
     let accepted = accept_hdr_async_with_config(stream, doorman, Some(config)).await;
     match (accepted, claim) {
         (Ok(socket), Some(Ok(pending))) => {
-            let (paired, task) = pending.pair(peer);
+            let (paired, task) = pending.pair(shared, peer);
             Ok(Stream {
                 socket,
                 paired,
