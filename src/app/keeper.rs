@@ -379,14 +379,15 @@ impl Keeper {
 mod tests {
     use std::path::Path;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::call::history::kind;
+    use crate::call::recording::What;
     use crate::call::{HistoryEvent, Order, Summary, outcome};
     use crate::config::Config;
     use crate::ident::{CallId, Phone};
-    use crate::store::{Admit, Everybody, Then};
+    use crate::store::{Admit, Everybody, RecordingFound, RecordingRecord, RecordingWanted, Then};
 
     const DAY: u64 = 86_400_000;
 
@@ -438,16 +439,11 @@ mod tests {
             store.add_order(&order, "h", at(day)).await.unwrap();
             let everybody: Arc<dyn Admit> = Arc::new(Everybody);
             store.take_due(at(day), 1, &everybody).await.unwrap();
-            let began = HistoryEvent {
-                at: at(day),
-                at_ms: None,
-                kind: kind::RECORDING,
-                data: json!({"event": "began", "number": 1, "channels": 2, "file": format!("/rec/{name}.wav")}).into(),
-            };
-            store.record(&id, 1, vec![began]).await.unwrap();
+            let file = format!("/rec/{name}.wav");
+            self.began(&id, day, json!({"number": 1, "channels": 2, "file": file}))
+                .await;
             for part in ["caller", "robot"] {
-                let path = self.place.path().join(format!("rec/{name}-{part}.wav"));
-                std::fs::write(path, vec![0; bytes / 2]).unwrap();
+                self.write(&format!("{name}-{part}.wav"), bytes / 2);
             }
             let summary = Summary {
                 answered: true,
@@ -459,6 +455,51 @@ mod tests {
                 .await
                 .unwrap();
             id
+        }
+
+        /// A message that the call took.
+        async fn message(&self, id: &CallId, day: u64, bytes: usize) {
+            let name = format!("{}-2.wav", id.as_str());
+            let file = format!("/rec/{name}");
+            let data = json!({"what": "message", "number": 2, "channels": 1, "file": file});
+            self.began(id, day, data).await;
+            self.write(&name, bytes);
+            // Lines of a history are handed over; nothing of a call comes after its end, which is waited for.
+            while self.recording(id, What::Message).await.is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+
+        async fn began(&self, id: &CallId, day: u64, mut data: Value) {
+            data["event"] = "began".into();
+            let line = HistoryEvent {
+                at: at(day),
+                at_ms: None,
+                kind: kind::RECORDING,
+                data: data.into(),
+            };
+            self.keeper.store.record(id, 1, vec![line]).await.unwrap();
+        }
+
+        fn write(&self, name: &str, bytes: usize) {
+            let path = self.place.path().join("rec").join(name);
+            std::fs::write(path, vec![0; bytes]).unwrap();
+        }
+
+        async fn recording(&self, id: &CallId, what: What) -> Option<RecordingRecord> {
+            let wanted = RecordingWanted {
+                what: Some(what),
+                ..RecordingWanted::default()
+            };
+            match self.keeper.store.recording(id, wanted).await.unwrap() {
+                RecordingFound::Found(found) => Some(found),
+                _ => None,
+            }
+        }
+
+        async fn is_deleted(&self, id: &CallId, what: What) -> bool {
+            let found = self.recording(id, what).await;
+            found.expect("a recording").deleted.is_some()
         }
 
         async fn kept(&self, id: &CallId) -> (bool, usize) {
@@ -520,6 +561,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn messages_go_as_recordings_do_each_by_its_age() {
+        let kit = Kit::new(|h| h.keep_recordings_ms = 100 * DAY);
+        let old = kit.call("old", 1, 1_000).await;
+        kit.message(&old, 1, 500).await;
+        let new = kit.call("new", 280, 1_000).await;
+        kit.message(&new, 280, 500).await;
+        kit.keeper.round(at(310)).await.unwrap();
+        assert_eq!(
+            kit.files(),
+            ["new-2.wav", "new-caller.wav", "new-robot.wav"]
+        );
+        let numbers = kit.keeper.kept.metrics();
+        let bytes = numbers
+            .iter()
+            .find(|m| m.name == "govorun_recordings_bytes");
+        assert_eq!(bytes.map(|m| &m.number), Some(&Number::Gauge(1_500)));
+        // The call itself stays, and says that they are gone.
+        assert!(kit.kept(&old).await.0);
+        for what in [What::Call, What::Message] {
+            assert!(kit.is_deleted(&old, what).await, "{what:?}");
+            assert!(!kit.is_deleted(&new, what).await, "{what:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn by_size_the_oldest_recordings_go_and_no_more_than_needed() {
         let kit = Kit::new(|h| h.recordings_bytes = 2_500);
         for (n, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
@@ -531,16 +597,7 @@ mod tests {
             ["c-caller.wav", "c-robot.wav", "d-caller.wav", "d-robot.wav"]
         );
         let id = CallId::parse("a").unwrap();
-        let found = kit
-            .keeper
-            .store
-            .recording(&id, Default::default())
-            .await
-            .unwrap();
-        let crate::store::RecordingFound::Found(found) = found else {
-            panic!("{found:?}")
-        };
-        assert!(found.deleted.is_some());
+        assert!(kit.is_deleted(&id, What::Call).await);
         // What an admin deleted by hand is noted, and is no fault.
         std::fs::remove_file(kit.place.path().join("rec/d-caller.wav")).unwrap();
         std::fs::remove_file(kit.place.path().join("rec/d-robot.wav")).unwrap();

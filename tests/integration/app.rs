@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use govorun::app::{Instead, Runtime};
-use govorun::audio::Sound;
+use govorun::audio::{Sound, wav};
 use govorun::config::{Config, Language, MediaKind, RecognizerConfig};
 use govorun::ident::Secret;
 use govorun::rehearsal::asterisk::{FakeAsterisk, FarEnd, Options, Refusal};
@@ -39,6 +39,12 @@ pub fn word(text: &str) -> Sound {
         })
         .collect();
     Sound::new(text, samples)
+}
+
+/// A person's voice, which ours is taken for, too: "да".
+fn voice() -> Sound {
+    let bytes = include_bytes!("../fixtures/audio/ru/fest_yes_01.wav");
+    wav::decode("fest_yes_01", bytes).unwrap()
 }
 
 /// A machine's beep.
@@ -97,6 +103,11 @@ pub fn people(number: &str) -> FarEnd {
             .until_prompt_ends()
             .wait(8_000)
             .say(&word("да"))
+            .wait(20_000),
+        "17" => FarEnd::answers()
+            .until_prompt_ends()
+            .wait(200)
+            .say(&voice())
             .wait(20_000),
         "11" => FarEnd::busy(),
         "12" => FarEnd::rings(),
