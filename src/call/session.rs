@@ -126,6 +126,8 @@ struct Talk {
     transferring: bool,
     replied: bool,
     recording: Option<String>,
+    /// The recordings of the call that go on, by Asterisk's ids, where it told them.
+    recordings: Vec<Option<String>>,
     /// The message that is being recorded, and since when.
     message: Option<(Recording, u64)>,
 }
@@ -152,6 +154,7 @@ impl Session {
             transferring: false,
             replied: false,
             recording: None,
+            recordings: Vec::new(),
             message: None,
         };
         let mut end = spawn_dialog(&self.pbx.parts().threads, line, dialog);
@@ -325,7 +328,7 @@ impl Session {
                     .spawn(async move { Job::Recording(start.await.map(Some)) });
             }
             Request::RecordStop => {
-                let stop = self.pbx.record_stop(None);
+                let stop = self.record_stop(talk);
                 talk.jobs
                     .spawn(async move { Job::Recording(stop.await.map(|()| None)) });
             }
@@ -361,6 +364,29 @@ impl Session {
                 self.over(talk, EndedBy::Dialog);
                 tokio::spawn(self.pbx.hang_up());
             }
+        }
+    }
+
+    /// Ends all that `record()` began, each by its id: without one a message might be what ends. Where nothing was begun
+    /// here, the dialplan's recording ends.
+    fn record_stop(
+        &self,
+        talk: &mut Talk,
+    ) -> impl Future<Output = Result<(), String>> + Send + use<> {
+        let mut begun = std::mem::take(&mut talk.recordings);
+        if begun.is_empty() {
+            begun.push(None);
+        }
+        let stops: Vec<_> = begun
+            .iter()
+            .map(|id| self.pbx.record_stop(id.as_deref()))
+            .collect();
+        async move {
+            let mut ended = Ok(());
+            for stop in stops {
+                ended = ended.and(stop.await);
+            }
+            ended
         }
     }
 
@@ -488,6 +514,7 @@ impl Session {
             Job::Recording(Ok(Some(recording))) => {
                 self.note_recording(&recording);
                 talk.recording = Some(recording.file);
+                talk.recordings.push(recording.id);
                 talk.answer(Answer::Done);
             }
             Job::Message(Ok(recording)) => {

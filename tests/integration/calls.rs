@@ -1,6 +1,7 @@
 //! Calls that go as they should, on every medium, and calls that nobody answers.
 
 use govorun::config::MediaKind;
+use govorun::rehearsal::asterisk::What;
 use serde_json::{Value, json};
 
 use super::app::{ASK, TestApp};
@@ -66,6 +67,31 @@ async fn audiosocket_both_ways() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chan_websocket_both_ways() {
     everybody(MediaKind::ChanWebsocket).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn record_stop_ends_each_recording_that_the_dialog_began() {
+    let app = TestApp::with(MediaKind::Auto, |config| {
+        let scripts = &config.scripts.folder;
+        std::fs::create_dir_all(scripts).unwrap();
+        let text =
+            r#"record(); record(); record_stop(); say("Дальше никто не пишет."); finish("done");"#;
+        std::fs::write(scripts.join("visit.rhai"), text).unwrap();
+    })
+    .await;
+    app.order("twice", "05").await;
+    assert_eq!(app.end_of("twice").await["outcome"], "done");
+    let entries = app.asterisk.record().entries();
+    let told = entries.iter().filter_map(|entry| match entry.what {
+        What::Recording { ref file } => file.ends_with("-caller.wav").then_some("began"),
+        What::RecordingStopped => Some("stopped"),
+        What::PromptStarted { .. } => Some("prompt"),
+        _ => None,
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        ["began", "began", "stopped", "stopped", "prompt"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

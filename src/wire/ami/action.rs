@@ -91,7 +91,7 @@ pub enum RecordInto<'f> {
         /// `S`: silence keeps the two in step. Later Asterisks do that by themselves, and note that the letter is old.
         sync: bool,
     },
-    /// What the channel's person says, alone. The answer's `MixMonitorID` ends it, and no other recording.
+    /// What the channel's person says, alone.
     Said {
         /// The file.
         said: &'f str,
@@ -100,8 +100,8 @@ pub enum RecordInto<'f> {
     },
 }
 
-/// The channel's variable in which MixMonitor leaves the id of a [`RecordInto::Said`]; without one it tells none.
-const MIX_MONITOR_ID: &str = "GOVORUN_MESSAGE";
+/// The channel's variable in which MixMonitor leaves its id; without one it tells none.
+const MIX_MONITOR_ID: &str = "GOVORUN_RECORDING";
 
 /// What ControlPlayback does to a CONTROL STREAM FILE that plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -334,7 +334,8 @@ impl Action {
             .with("Control", control.as_str())
     }
 
-    /// `MixMonitor`: records the channel in the background. `options` are built here, so that nothing else gets in.
+    /// `MixMonitor`: records the channel in the background; the answer's `MixMonitorID` ends it, and no other recording.
+    /// `options` are built here, so that nothing else gets in.
     pub fn mix_monitor(channel: &ChannelId, into: &RecordInto<'_>) -> Result<Self, ActionError> {
         let ok = |c: char| c.is_alphanumeric() || "/_-.".contains(c);
         let sound = |file: &str| -> Result<(), ActionError> {
@@ -349,23 +350,23 @@ impl Action {
             })
         };
         let action = Self::new("MixMonitor").with("Channel", channel.as_str())?;
-        match into {
+        let in_step = |sync: bool| if sync { "S" } else { "" };
+        let (action, options) = match into {
             RecordInto::Mixed(file) => {
                 sound(file)?;
-                action.with("File", *file)
+                (action.with("File", *file)?, String::new())
             }
             RecordInto::Apart { said, heard, sync } => {
                 sound(said)?;
                 sound(heard)?;
-                let sync = if *sync { "S" } else { "" };
-                action.with("options", format!("r({said})t({heard}){sync}"))
+                (action, format!("r({said})t({heard}){}", in_step(*sync)))
             }
             RecordInto::Said { said, sync } => {
                 sound(said)?;
-                let sync = if *sync { "S" } else { "" };
-                action.with("options", format!("r({said}){sync}i({MIX_MONITOR_ID})"))
+                (action, format!("r({said}){}", in_step(*sync)))
             }
-        }
+        };
+        action.with("options", format!("{options}i({MIX_MONITOR_ID})"))
     }
 
     /// `StopMixMonitor`: ends the channel's recording; of several the one with that `MixMonitorID`.
