@@ -62,7 +62,8 @@ const OWN: [(&str, &str); 10] = [
     ),
     (
         "recorded",
-        r#"record(); say("Короткий вопрос?"); pause(3); record_stop(); finish("recorded");"#,
+        r#"record(); record(); say("Короткий вопрос?"); pause(1); record_stop();
+        say("Короткий вопрос?"); pause(1); finish("recorded");"#,
     ),
     (
         "transferred",
