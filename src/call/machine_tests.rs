@@ -407,17 +407,19 @@ fn words_in_the_prompts_first_moments_cut_it_when_those_are_over() {
     assert_eq!(rig.did("stop"), Some(10 + 300));
 }
 
+/// A question in two sounds, of 1 and 3 s.
+fn two_sounds() -> Event {
+    Event::Turn {
+        sounds: vec![Sound::silence("a", 1000), Sound::silence("b", 3000)],
+        barge_in: BargeIn::default(),
+        window: Some(window()),
+    }
+}
+
 #[test]
 fn a_second_sound_is_not_paused_before_it_plays() {
     let mut rig = Rig::new();
-    rig.at(
-        0,
-        Event::Turn {
-            sounds: vec![Sound::silence("a", 1000), Sound::silence("b", 3000)],
-            barge_in: BargeIn::default(),
-            window: Some(window()),
-        },
-    );
+    rig.at(0, two_sounds());
     // 0.5 s of voice are over in the gap between the two.
     rig.at(512, Event::VoiceStarted { at_ms: 512 });
     rig.pass(1500);
@@ -427,14 +429,7 @@ fn a_second_sound_is_not_paused_before_it_plays() {
 /// Two sounds, and a voice from where it pauses the first as that ends.
 fn held_between_two_sounds() -> Rig {
     let mut rig = Rig::new();
-    rig.at(
-        0,
-        Event::Turn {
-            sounds: vec![Sound::silence("a", 1000), Sound::silence("b", 3000)],
-            barge_in: BargeIn::default(),
-            window: Some(window()),
-        },
-    );
+    rig.at(0, two_sounds());
     rig.at(500, Event::VoiceStarted { at_ms: 500 });
     rig.pass(1_100);
     assert_eq!(
