@@ -126,6 +126,16 @@ async fn killed(asterisk: &Asterisk, kind: MediaKind) {
     one_c
         .until("talks", "talking", Duration::from_secs(10))
         .await;
+    // A kill takes the last moments of a history that are not on disk yet; what 1C could read before it must stay.
+    one_c
+        .until_noted(
+            "talks",
+            "prompt",
+            "event",
+            "started",
+            Duration::from_secs(5),
+        )
+        .await;
     one_c
         .until_noted(
             "rings",
