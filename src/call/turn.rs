@@ -91,8 +91,6 @@ pub(super) struct Playing {
     pub(super) paused_ms: Option<u64>,
     /// How long it was paused in all.
     held_ms: u64,
-    /// It is not ordered yet: the prompt before it ended while a voice held that.
-    pub(super) waits: bool,
 }
 
 impl Playing {
@@ -105,15 +103,19 @@ impl Playing {
             started_ms: None,
             paused_ms: None,
             held_ms: 0,
-            waits: false,
         }
     }
 
     /// It waits as long as the prompt before it would have been held, if that was.
     pub(super) fn held_like(mut self, before: Option<&Self>) -> Self {
         self.paused_ms = before.and_then(|before| before.paused_ms);
-        self.waits = self.paused_ms.is_some();
         self
+    }
+
+    /// It is not ordered yet: the prompt before it ended while a voice held that. One that was ordered is held only once it
+    /// is heard.
+    pub(super) fn waits(&self) -> bool {
+        self.paused_ms.is_some() && self.started_ms.is_none()
     }
 
     pub(super) fn resume(&mut self, now_ms: u64) {
@@ -129,7 +131,6 @@ impl Playing {
         self.started_ms = None;
         self.paused_ms = None;
         self.held_ms = 0;
-        self.waits = false;
     }
 
     /// It is ordered once more, from where it stands.

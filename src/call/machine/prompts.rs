@@ -25,7 +25,7 @@ impl CallMachine {
                 self.playbacks += 1;
                 let playing = Playing::new(self.playbacks, sound.clone(), now);
                 let playing = playing.held_like(before.as_ref());
-                let waits = playing.waits;
+                let waits = playing.waits();
                 turn.playing = Some(playing);
                 if !waits {
                     self.order_play(sound, 0);
@@ -127,7 +127,7 @@ impl CallMachine {
             let mut told = playing.told("barge_in", now);
             told.push("by", by);
             self.note(kind::PROMPT, now, told);
-            if playing.waits {
+            if playing.waits() {
                 return;
             }
             if self.cut.len() == MAX_CUT {
@@ -141,7 +141,7 @@ impl CallMachine {
     /// The call ends in the middle of a prompt.
     pub(super) fn stop_for_hang_up(&mut self, now: u64) {
         if let Doing::Turn(turn) = &mut self.doing
-            && let Some(playing) = turn.playing.take().filter(|playing| !playing.waits)
+            && let Some(playing) = turn.playing.take().filter(|playing| !playing.waits())
         {
             self.commands.push_back(Command::StopPlayback);
             self.note(kind::PROMPT, now, playing.told("stopped", now));
@@ -168,7 +168,7 @@ impl CallMachine {
         if let Doing::Turn(turn) = &mut self.doing
             && let Some(playing) = &mut turn.playing
         {
-            if playing.waits {
+            if playing.waits() {
                 playing.lose(now);
                 let sound = playing.sound.clone();
                 return self.order_play(sound, 0);
